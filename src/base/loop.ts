@@ -1,0 +1,46 @@
+/**
+ * A background loop that runs one round at a time, sleeps between rounds and can be woken. A round that is under way when
+ * `wake` is called is followed by another at once, so no wake-up is lost. `round` returns how long to sleep in milliseconds.
+ */
+import { assert } from "./assert.ts";
+import { sleep, type Clock } from "./clock.ts";
+
+export interface Loop {
+  wake(): void;
+  /** Ends after the current round; aborts the round's signal. */
+  stop(): Promise<void>;
+}
+
+export interface LoopOptions {
+  readonly clock: Clock;
+  /** One round; returns milliseconds to sleep. It handles its own expected failures: a rejection is a defect. */
+  round(signal: AbortSignal): Promise<number>;
+  onDefect(error: unknown): void;
+}
+
+export function startLoop(options: LoopOptions): Loop {
+  const stopping = new AbortController();
+  let nap = new AbortController();
+  let woken = false;
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      woken = false;
+      const napMs = await options.round(stopping.signal);
+      assert(napMs >= 0, "a round returns a sleep of zero or more");
+      if (woken || stopping.signal.aborted) continue;
+      nap = new AbortController();
+      await sleep(options.clock, napMs, nap.signal);
+    }
+  })().catch((error: unknown) => options.onDefect(error));
+  return {
+    wake() {
+      woken = true;
+      nap.abort();
+    },
+    async stop() {
+      stopping.abort();
+      nap.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * The contract of bytes: clean ones in the cache folder, unpushed ones ("blobs") in the state folder, missing ones from the cloud.
+ *
+ * A `Source` is one version of a file's content that somebody has open. All handles of one version share it. It starts clean
+ * (a cloud version) or on a blob, and turns from clean to blob at the first write. A remote change never alters an open clean
+ * Source; new opens get the new version. When a rebase moves a blob to another node (a conflict copy), its Source follows.
+ *
+ * Promises:
+ *  C1  No read mixes two versions. C2 A write that returned survives kill -9. C3 `sync` makes the bytes survive a power cut.
+ *  C4  Frozen bytes never change and match their recorded hash, or are not handed out. C5 A blob's file is removed only when no
+ *      row and no Source names it. C6 Clean bytes may vanish at any time without loss. C7 Opening without writing moves no byte.
+ */
+import type { Result } from "../base/result.ts";
+import type { Body } from "../drive/drive.ts";
+import type { Fault } from "../model/fault.ts";
+import type { BlobId, ItemKey } from "../model/ids.ts";
+
+export type Answer<T> = Promise<Result<T, Fault>>;
+
+/**
+ * What content asks of the vfs: record, in one transaction with the operation, that `node` now has the bytes of `blob`. Called
+ * synchronously, before the first byte of a new blob is written on behalf of a person; a throw refuses the write (StoreFull: noSpace).
+ */
+export type Dirtied = (event: {
+  readonly node: ItemKey;
+  readonly blob: BlobId;
+  readonly size: number;
+  /** Version the new bytes are based on; undefined for a file born here. */
+  readonly seen: string | undefined;
+}) => void;
+
+export interface Source {
+  /** Where its bytes belong now. */
+  readonly node: ItemKey;
+  /** Undefined while clean. */
+  readonly blob: BlobId | undefined;
+  readonly size: number;
+  /** Fewer bytes than asked for only at the end of the file. A clean read may wait for the network, until its deadline. */
+  read(position: number, length: number, signal?: AbortSignal): Answer<Uint8Array>;
+  write(position: number, bytes: Uint8Array): Answer<number>;
+  truncate(size: number): Answer<undefined>;
+  /** Bytes written so far survive a power cut. */
+  sync(): Answer<undefined>;
+  /** Records the current length (called at close(2) and fsync(2), inside the vfs's transaction too). */
+  close(): Promise<void>;
+}
+
+export interface Frozen {
+  readonly blob: BlobId;
+  readonly hash: string;
+  readonly sha256: string;
+  readonly body: Body;
+}
+
+export interface CacheUse {
+  readonly cleanBytes: number;
+  readonly unpushedBytes: number;
+  readonly diskFreeBytes: number;
+}
+
+export interface Content {
+  /** The current content of the file in Local. No I/O waits: errors come with the first read or write. */
+  open(node: ItemKey): Source;
+  /** The open Source of a blob, when somebody has it open: its size is newer than the row's. */
+  openBlob(blob: BlobId): Source | undefined;
+  /** True when some handle of `node` has it open for writing or a Source of it is open at all. */
+  isOpen(node: ItemKey): boolean;
+  /** A new empty blob for a file born here; its row is written by the caller's transaction. */
+  createBlob(): Answer<BlobId>;
+
+  /** Makes the blob immutable (later writes get a new generation), durable and hashed. `io` when the bytes do not match the recorded hash. */
+  freeze(blob: BlobId): Answer<Frozen>;
+  /** After the push was acknowledged: the blob's bytes become the clean bytes of `version`, or go away when `same` is false. */
+  adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void>;
+  /** Removes blob files that no row and no Source names. */
+  sweep(): Promise<void>;
+
+  /** How much of the current version is here. */
+  have(node: ItemKey): "none" | "some" | "all";
+  /** Fetches everything of the current version. */
+  hydrate(node: ItemKey, signal?: AbortSignal): Answer<undefined>;
+  /** Drops the clean bytes of the node; unpushed and open ones stay. Returns bytes freed. */
+  free(node: ItemKey): Promise<number>;
+  use(): Promise<CacheUse>;
+  /** Tells whether the cloud can be reached: reads of missing bytes fail at once when not. */
+  setOnline(online: boolean): void;
+  close(): Promise<void>;
+}

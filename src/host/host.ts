@@ -1,0 +1,40 @@
+/**
+ * The contract of a kernel door: it takes calls from the kernel, asks the vfs by inode, and answers. It knows nothing of the cloud.
+ * Paths, if a host's library has them, end inside that host.
+ */
+import type { Result } from "../base/result.ts";
+import type { ItemKey } from "../model/ids.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+
+export interface MountOptions {
+  readonly mountpoint: string;
+  readonly attrTimeoutMs: number | undefined;
+  readonly entryTimeoutMs: number | undefined;
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  /** Shown as the source in the mount table; onedrivectl finds the daemon by it. */
+  readonly source: string;
+  /** A bug in a handler: the daemon must stop rather than write on. */
+  onDefect(error: unknown): void;
+}
+
+/** Why the mount failed, as one line for a person. */
+export interface MountFault {
+  readonly kind: "noFuse" | "denied" | "notEmpty" | "notFolder" | "missing" | "busy" | "stock" | "failed";
+  readonly why: string;
+}
+
+export interface Mounted {
+  /** Resolves when the kernel no longer has the mount, whoever ended it. */
+  readonly gone: Promise<void>;
+  /** Ends it from our side; `lazy` also when busy. Resolves when it is gone or cannot be ended now (false). */
+  unmount(lazy: boolean): Promise<boolean>;
+  /** The kernel should forget what it knows of these: names in a folder, attributes and pages of a node. A host without the means ignores it. */
+  forgetEntry(parent: ItemKey, name: string): void;
+  forgetNode(node: ItemKey): void;
+}
+
+export interface Host {
+  readonly name: "fuse-native" | "kernel";
+  mount(vfs: Vfs, options: MountOptions): Promise<Result<Mounted, MountFault>>;
+}

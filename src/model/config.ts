@@ -1,0 +1,32 @@
+/** The settings of one mount, as parsed from options and config file (cli) and used by the composition root. Paths are absolute. */
+
+export interface Config {
+  readonly account: string;
+  readonly mountpoint: string;
+  /** `global`, `us`, `us-dod`, `china`, or the base URL of both Graph and sign-in. */
+  readonly endpoint: string;
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  /** Tokens live here. */
+  readonly accountDir: string;
+  /** The control socket's folder. */
+  readonly runtimeDir: string;
+  readonly cacheSizeBytes: number;
+  readonly cacheFreeBytes: number;
+  readonly pollMs: number;
+  readonly writeBackMs: number;
+  readonly flushTimeoutMs: number;
+  readonly readTimeoutMs: number;
+  readonly attrTimeoutMs: number | undefined;
+  readonly entryTimeoutMs: number | undefined;
+  readonly clientId: string | undefined;
+  readonly host: "auto" | "fuse-native" | "kernel";
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+  /** Patterns of names that never leave this machine (see name.ts). */
+  readonly localOnlyNames: readonly string[];
+  readonly verbose: boolean;
+}

@@ -1,0 +1,64 @@
+/**
+ * The contract of the metadata store: named tables of plain data, read synchronously, changed only inside `transact`.
+ *
+ * Promises of every implementation (checked by test/contract/store):
+ *  P1  `transact` is atomic: all of its changes or, when it throws, none.
+ *  P2  After `transact` returns, kill -9 of this process loses nothing of it.
+ *  P3  After `barrier` resolves, a power cut loses nothing committed before it was called.
+ *  P4  A power cut never corrupts silently: the next open shows a state that was committed, at or after the last barrier.
+ *  P5  A barrier first waits for every hook given to `beforeBarrier`: bytes are durable before the record that names them.
+ * One process has it open at a time. `transact` never nests, never waits and never awaits; `read` inside it sees its own changes.
+ */
+import type { BlobId, Folded, ItemId, ItemKey, OpId } from "../model/ids.ts";
+import type { Rows } from "./schema.ts";
+
+/** What a table can be keyed by; tuples sort by their parts. */
+export type Key = number | string | readonly [ItemKey, Folded | string] | readonly [ItemKey, number];
+export type AnyId = ItemKey | ItemId | OpId | BlobId;
+
+export interface Range<K> {
+  /** First key, included. */
+  readonly start?: K;
+  /** Last key, excluded. */
+  readonly end?: K;
+  readonly limit?: number;
+  /** From the last to the first; `start` and `end` keep their meaning of lower and upper bound. */
+  readonly reverse?: boolean;
+}
+
+export interface Table<K, V> {
+  get(key: K): V | undefined;
+  /** In key order. The iteration is a snapshot: it may be consumed lazily, but not across an await. */
+  range(range?: Range<K>): Iterable<readonly [K, V]>;
+  readonly count: number;
+}
+
+export interface WritableTable<K, V> extends Table<K, V> {
+  put(key: K, value: V): void;
+  remove(key: K): void;
+}
+
+export type Reader = { readonly [T in keyof Rows]: Table<Rows[T]["key"], Rows[T]["value"]> };
+export type Writer = { readonly [T in keyof Rows]: WritableTable<Rows[T]["key"], Rows[T]["value"]> };
+
+export interface Store {
+  readonly read: Reader;
+  /** Runs `change` and commits. Throws `StoreFull` when the disk is full (nothing changed then); any other throw of `change` passes. */
+  transact<T>(change: (tx: Writer) => T): T;
+  barrier(): Promise<void>;
+  /** A hook every barrier waits for before it makes records durable. */
+  beforeBarrier(hook: () => Promise<void>): void;
+  /** Makes everything durable and leaves a clean mark, so that the next open trusts it. */
+  close(): Promise<void>;
+}
+
+/** The disk of the state folder is full; becomes ENOSPC at the door. */
+export class StoreFull extends Error {
+  override readonly name = "StoreFull";
+}
+
+/** Why a store could not be opened. `newer`: written by a later version of the program. */
+export interface StoreFault {
+  readonly kind: "newer" | "corrupt" | "inUse" | "denied" | "full";
+  readonly why: string;
+}
