@@ -48,16 +48,10 @@ export type FileContent =
   /** The bytes of the Mirror's version. */
   | { readonly from: "cloud" }
   /**
-   * Unpushed bytes. `seen` is the content version (see `contentVersion`) they were based on: of the cloud, `blob:N` of an
-   * upload under way, or undefined for a file born here. `hash` is set once the blob is frozen.
+   * Unpushed bytes, of the recorded length `size`. `seen` is the content version (see `contentVersion`) they were based on: of the
+   * cloud, `blob:N` of an upload under way, or undefined for a file born here. The hash is in the blob's row.
    */
-  | {
-      readonly from: "blob";
-      readonly blob: BlobId;
-      readonly size: number;
-      readonly seen?: string;
-      readonly hash?: string;
-    };
+  | { readonly from: "blob"; readonly blob: BlobId; readonly size: number; readonly seen?: string };
 
 /** A living Local row. */
 export interface LocalItem {

@@ -10,3 +10,12 @@ import { folded, type Folded } from "./ids.ts";
 export function fold(name: string): Folded {
   return folded(name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC"));
 }
+
+// The rest of this file's contract (signatures other folders rely on):
+//   toCloudName(local: string): string | undefined     undefined: cannot be mapped (EINVAL)
+//   fromCloudName(cloud: string): string | undefined   undefined: refused (`/`, NUL, `.`, `..`, empty)
+//   checkLocalName(name: string): Fault | undefined    nameTooLong, invalid
+//   isLocalOnlyName(name: string, patterns: readonly string[]): boolean, DEFAULT_LOCAL_ONLY_NAMES
+//   conflictName(name: string, mark: { device: string; date: string; tag: string }, taken: (name: string) => boolean): string
+//   parkingName(name: string, tag: string): string, parkedOriginal(name: string): string | undefined
+//   isBackupOf(candidate: string, name: string): boolean

@@ -59,7 +59,7 @@ export type MetaKey =
 /** Unpushed bytes: the file `blobs/N` of the state folder. */
 export interface BlobRow {
   readonly node: ItemKey;
-  /** Length at the last commit; the file may be longer after a kill. */
+  /** Length of the frozen bytes; 0 while open (the recorded length is then in the Local row). */
   readonly size: number;
   /** `open`: still written to. `frozen`: never changes again. `pushed`: the cloud has it; bytes wait to become clean. */
   readonly state: "open" | "frozen" | "pushed";

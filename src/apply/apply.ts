@@ -1,0 +1,63 @@
+/**
+ * The contract of the rebase transaction: everything that changes Mirror and Local *because of the cloud* goes through here, each
+ * time in one store transaction: a batch of changes (puller), one answer to a request (flusher), a strong read of either.
+ * After each: WF(Mirror), WF(Local), Local = what the person sees, and no byte is without a node.
+ */
+import type { Result } from "../base/result.ts";
+import type { Conflict, Script } from "../merge/merge.ts";
+import type { CloudChange } from "../model/change.ts";
+import type { Fault } from "../model/fault.ts";
+import type { BlobId, ItemId, ItemKey } from "../model/ids.ts";
+import type { CloudItem } from "../model/item.ts";
+
+export interface Batch {
+  /** Any order, duplicates allowed: the last entry of an id wins. */
+  readonly changes: readonly CloudChange[];
+  /** Stored in the same transaction, when given. */
+  readonly cursor?: string;
+  /** Folders all of whose children are in the Mirror after this batch. */
+  readonly listed?: readonly ItemId[];
+  /** The batch together with what came before enumerates the whole drive. */
+  readonly enumerated?: boolean;
+}
+
+/** What a batch cannot be applied without: the caller reads these by id and puts the answers into the batch. */
+export interface Incomplete {
+  readonly kind: "incomplete";
+  /** Parents nobody knows, and items that share a slot or sit on a cycle. */
+  readonly read: readonly ItemId[];
+}
+
+export interface Applied {
+  readonly conflicts: readonly Conflict[];
+  /** Nodes whose place or attributes changed in Local, and (parent, name) entries that changed: for the kernel's caches. */
+  readonly nodes: readonly ItemKey[];
+  readonly entries: readonly { readonly parent: ItemKey; readonly name: string }[];
+  /** Blobs whose bytes the cloud turned out to have already: content adopts them as clean bytes of that version. */
+  readonly adopt: readonly {
+    readonly blob: BlobId;
+    readonly node: ItemKey;
+    readonly version: string;
+    readonly same: boolean;
+  }[];
+}
+
+export interface Apply {
+  batch(batch: Batch): Result<Applied, Incomplete>;
+  /**
+   * The request of `pushed` was answered with `item` (undefined: the item is gone now, as asked). `blob` is what an upload
+   * sent. Also used when a strong read shows that an unclear request was carried out.
+   */
+  acknowledge(pushed: Pushed, item: CloudItem | undefined): Applied;
+  /** What is to be sent now, checked by the strict executor; a `Defect`-free refusal names what went wrong. */
+  plan(): Result<Script, Fault>;
+}
+
+export interface Pushed {
+  readonly node: ItemKey;
+  readonly action:
+    "createFolder" | "createFile" | "writeContent" | "move" | "setMetadata" | "deleteFile" | "deleteFolder";
+  readonly blob?: BlobId;
+  /** Operations of the node up to this serial number are done by it. */
+  readonly upTo: number;
+}
