@@ -38,6 +38,26 @@ export interface Rows {
   conflicts: { key: ItemKey; value: ConflictRow };
 }
 
+/** Every table, in the order of its number in journal and codec: only ever append. */
+export const TABLES = [
+  "meta",
+  "mirror",
+  "ids",
+  "mirrorSlots",
+  "local",
+  "localSlots",
+  "facts",
+  "listed",
+  "ops",
+  "nodeOps",
+  "blobs",
+  "cached",
+  "intents",
+  "parks",
+  "sessions",
+  "conflicts",
+] as const satisfies readonly (keyof Rows)[];
+
 export type MetaKey =
   | "schema"
   | "commit"
