@@ -1,0 +1,89 @@
+/**
+ * Turns a parsed command line, the config file and the environment into the Config of a mount. Options on the line win over the
+ * file, the file over the defaults. Every path in the result is absolute.
+ */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ok, type Result } from "../base/result.ts";
+import type { Config } from "../model/config.ts";
+import { DEFAULT_LOCAL_ONLY_NAMES } from "../model/name.ts";
+import type { MountLine } from "./mount-line.ts";
+import { parseConfigFile, type Settings, type Value } from "./options.ts";
+import { cacheHome, configHome, runtimeHome, stateHome, type Environment } from "./places.ts";
+
+export interface Circumstances {
+  readonly env: Environment;
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Accounts that have tokens. */
+  readonly accounts: readonly string[];
+}
+
+export function settleConfig(line: MountLine, around: Circumstances): Result<Config, string> {
+  const file = readFile(line.settings, around);
+  if (!file.ok) return file;
+  const account = settleAccount(line.account, around.accounts);
+  if (!account.ok) return account;
+  return ok(build(line, account.value, { ...file.value, ...line.settings }, around));
+}
+
+/** An account is a folder name; it defaults to the only one there is, else `default`. */
+export function settleAccount(given: string | undefined, accounts: readonly string[]): Result<string, string> {
+  const account = given ?? (accounts.length === 1 ? accounts[0]! : "default");
+  if (/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/.test(account)) return ok(account);
+  return { ok: false, fault: `"${account}" is no account name: letters, digits and . _ @ + - only` };
+}
+
+function build(line: MountLine, account: string, settings: Settings, around: Circumstances): Config {
+  const { env, cwd } = around;
+  const path = (name: string, otherwise: string): string => resolve(cwd, text(settings[name]) ?? otherwise);
+  const seconds = (name: string, otherwise: number): number => Math.round(number(settings[name], otherwise) * 1000);
+  const optionalMs = (name: string): number | undefined =>
+    settings[name] === undefined ? undefined : seconds(name, 0);
+  const stateDir = path("state", join(stateHome(env), account));
+  return {
+    account,
+    mountpoint: resolve(cwd, line.mountpoint),
+    endpoint: text(settings["endpoint"]) ?? "global",
+    stateDir,
+    cacheDir: path("cache", join(cacheHome(env), account)),
+    accountDir: join(configHome(env), account),
+    runtimeDir: runtimeHome(env) ?? stateDir,
+    cacheSizeBytes: number(settings["cache_size"], 10 * 1024 ** 3),
+    cacheFreeBytes: number(settings["cache_free"], 2 * 1024 ** 3),
+    pollMs: seconds("poll", 30),
+    writeBackMs: seconds("write_back", 3),
+    flushTimeoutMs: seconds("flush_timeout", 5),
+    readTimeoutMs: seconds("read_timeout", 60),
+    attrTimeoutMs: optionalMs("attr_timeout"),
+    entryTimeoutMs: optionalMs("entry_timeout"),
+    clientId: text(settings["client_id"]),
+    host: (text(settings["host"]) ?? "auto") as Config["host"],
+    readOnly: settings["ro"] === true,
+    allowOther: settings["allow_other"] === true,
+    uid: number(settings["uid"], around.uid),
+    gid: number(settings["gid"], around.gid),
+    umask: number(settings["umask"], 0o022),
+    localOnlyNames: names(settings["local_only"]) ?? DEFAULT_LOCAL_ONLY_NAMES,
+    verbose: line.verbose,
+  };
+}
+
+/** The file named by `config=`; without the option, the usual one when it is there. */
+function readFile(settings: Settings, around: Circumstances): Result<Settings, string> {
+  const named = text(settings["config"]);
+  const file = named === undefined ? join(configHome(around.env), "config") : resolve(around.cwd, named);
+  try {
+    return parseConfigFile(readFileSync(file, "utf8"), file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (named === undefined && code === "ENOENT") return ok({});
+    return { ok: false, fault: `the config file ${file} cannot be read: ${code ?? String(error)}` };
+  }
+}
+
+const text = (value: Value | undefined): string | undefined => (typeof value === "string" ? value : undefined);
+const number = (value: Value | undefined, otherwise: number): number => (typeof value === "number" ? value : otherwise);
+const names = (value: Value | undefined): readonly string[] | undefined =>
+  Array.isArray(value) ? (value as readonly string[]) : undefined;

@@ -1,0 +1,90 @@
+/**
+ * The daemon's end of the control socket. The socket file is 0600 from the moment it can be connected to; a stale one of a killed
+ * daemon is replaced. A client that hangs up cancels its call. A handler that throws is a defect: the client gets one line, the
+ * daemon is told.
+ */
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { fault } from "../model/fault.ts";
+import { LINE_BYTES_MAX, type CallName, type Calls, type Handlers, type Request, type Response } from "./control.ts";
+import { parseRequest } from "./protocol.ts";
+
+export interface ControlServer {
+  close(): Promise<void>;
+}
+
+/** Listens on `socketPath`; rejects when it cannot. The caller holds the account's lock, so an existing file is stale. */
+export async function serveControl(
+  socketPath: string,
+  handlers: Handlers,
+  onDefect: (error: unknown) => void,
+): Promise<ControlServer> {
+  await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
+  await rm(socketPath, { force: true });
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    serveOne(socket, handlers).catch(onDefect);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    const mask = process.umask(0o177);
+    server.listen(socketPath, () => resolve());
+    process.umask(mask);
+  });
+  await chmod(socketPath, 0o600);
+  return {
+    async close() {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await rm(socketPath, { force: true });
+    },
+  };
+}
+
+async function serveOne(socket: Socket, handlers: Handlers): Promise<void> {
+  const gone = new AbortController();
+  socket.on("error", () => gone.abort()); // a client that vanished: nobody is left to tell
+  socket.on("close", () => gone.abort());
+  const line = await readLine(socket);
+  if (line === undefined) return void socket.destroy();
+  const request = parseRequest(line);
+  let response: Response;
+  try {
+    response = request.ok ? await dispatch(handlers, request.value, gone.signal) : request;
+  } catch (error) {
+    socket.end(`${JSON.stringify(fault("io", "the daemon met a defect; its log says more"))}\n`);
+    throw error;
+  }
+  if (!gone.signal.aborted) socket.end(`${JSON.stringify(response)}\n`);
+}
+
+function dispatch(handlers: Handlers, request: Request, signal: AbortSignal): Promise<Response> {
+  const handle = handlers[request.call] as (takes: Calls[CallName]["takes"], signal: AbortSignal) => Promise<Response>;
+  return handle(request.takes, signal);
+}
+
+/** The first line, or undefined when there is none of a sane length. */
+export async function readLine(socket: Socket, maxBytes = LINE_BYTES_MAX): Promise<string | undefined> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  return new Promise((resolve) => {
+    const finish = (line: string | undefined): void => {
+      socket.removeListener("data", onData);
+      resolve(line);
+    };
+    const onData = (part: Buffer): void => {
+      const end = part.indexOf(10);
+      parts.push(end < 0 ? part : part.subarray(0, end));
+      size += part.length;
+      if (end >= 0) finish(Buffer.concat(parts).toString("utf8"));
+      else if (size > maxBytes) finish(undefined);
+    };
+    socket.on("data", onData);
+    socket.once("end", () => finish(undefined));
+    socket.once("close", () => finish(undefined));
+    socket.once("error", () => finish(undefined));
+  });
+}
