@@ -37,11 +37,15 @@ export interface Source {
   readonly size: number;
   /** Fewer bytes than asked for only at the end of the file. A clean read may wait for the network, until its deadline. */
   read(position: number, length: number, signal?: AbortSignal): Answer<Uint8Array>;
+  /** Bytes written: fewer than given only when the disk is full. `bytes` must not change before the answer. */
   write(position: number, bytes: Uint8Array): Answer<number>;
   truncate(size: number): Answer<undefined>;
   /** Bytes written so far survive a power cut. */
   sync(): Answer<undefined>;
-  /** Records the current length (called at close(2) and fsync(2), inside the vfs's transaction too). */
+  /**
+   * One handle less; every `open` is matched by one `close`. Records nothing: the vfs writes `size` into the Local row itself, at
+   * close(2) and fsync(2), before this.
+   */
   close(): Promise<void>;
 }
 
@@ -70,7 +74,11 @@ export interface Content {
 
   /** Makes the blob immutable (later writes get a new generation), durable and hashed. `io` when the bytes do not match the recorded hash. */
   freeze(blob: BlobId): Answer<Frozen>;
-  /** After the push was acknowledged: the blob's bytes become the clean bytes of `version`, or go away when `same` is false. */
+  /**
+   * After the push was acknowledged: the blob's bytes become the clean bytes of `version`, or go away when `same` is false (the
+   * service stored others). Called in the same turn as the transaction that recorded the acknowledgement, which keeps the
+   * blob's row; the row goes when the record is durable, the file too. Handles that have the blob open go on reading its bytes.
+   */
   adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void>;
   /** Removes blob files that no row and no Source names. */
   sweep(): Promise<void>;
