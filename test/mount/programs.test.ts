@@ -1,0 +1,240 @@
+/** Real programs work in a mounted folder, and the simulated cloud then holds exactly what they wrote. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync, chmodSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { assertCloudEquals } from "../support/cloud-equals.ts";
+import { eventually, programExists, run, startMount, type Mount, type Ran } from "../support/mount-process.ts";
+import { startSim, type Sim } from "../support/sim-process.ts";
+
+let sim: Sim;
+let mount: Mount;
+
+before(async () => {
+  sim = await startSim();
+  mount = await startMount(sim);
+});
+
+after(async () => {
+  await mount?.dispose();
+  await sim?.stop();
+});
+
+async function good(program: string, ...args: string[]): Promise<Ran> {
+  const ran = await run(program, args, {
+    ...process.env,
+    HOME: mount.home,
+    GIT_CONFIG_NOSYSTEM: "1",
+    LC_ALL: "C.UTF-8",
+  });
+  assert.equal(ran.code, 0, `${program} ${args.join(" ")}: ${ran.out}${ran.err}`);
+  return ran;
+}
+
+/** A folder outside the mount with a few files, folders, modes and old times. */
+function sample(name: string): string {
+  const dir = join(mount.home, name);
+  mkdirSync(join(dir, "deep/er"), { recursive: true });
+  for (const [path, size] of [
+    ["a.txt", 10],
+    ["empty", 0],
+    ["deep/b.bin", 70_000],
+    ["deep/er/c 'odd' name.dat", 5_000],
+  ] as const) {
+    writeFileSync(join(dir, path), randomBytes(size));
+    utimesSync(join(dir, path), 1_500_000_000, 1_500_000_000 + size);
+  }
+  chmodSync(join(dir, "a.txt"), 0o755);
+  return dir;
+}
+
+test("programs: git clones, checks and commits", { skip: !programExists("git") }, async () => {
+  const origin = join(mount.home, "origin");
+  await good("git", "init", "-q", "-b", "main", origin);
+  for (let i = 0; i < 30; i++) writeFileSync(join(origin, `file${i}.txt`), randomBytes(2000).toString("hex"));
+  await good("git", "-C", origin, "add", ".");
+  const who = ["-c", "user.name=T", "-c", "user.email=t@example.org"];
+  await good("git", "-C", origin, ...who, "commit", "-qm", "first");
+  const clone = mount.path("clone");
+  await good("git", "clone", "-q", origin, clone);
+  await good("git", "-C", clone, "fsck", "--full");
+  writeFileSync(join(clone, "file1.txt"), "changed\n");
+  await good("git", "-C", clone, ...who, "commit", "-qam", "second");
+  assert.equal((await good("git", "-C", clone, "status", "--porcelain")).out, "");
+  await good("git", "-C", clone, "gc", "-q");
+  await good("git", "-C", clone, "fsck", "--full");
+  await mount.settled();
+  await assertCloudEquals(sim, clone, "clone");
+});
+
+test("programs: rsync -a twice transfers nothing the second time", { skip: !programExists("rsync") }, async () => {
+  const from = sample("rsync-from");
+  await good("rsync", "-a", `${from}/`, `${mount.path("synced")}/`);
+  const second = await good("rsync", "-a", "--itemize-changes", `${from}/`, `${mount.path("synced")}/`);
+  assert.equal(second.out.trim(), "", "the second run has nothing to do");
+  await mount.settled();
+  const third = await good("rsync", "-a", "--itemize-changes", `${from}/`, `${mount.path("synced")}/`);
+  assert.equal(third.out.trim(), "", "nor after everything was pushed");
+  await assertCloudEquals(sim, mount.path("synced"), "synced");
+  assert.equal(
+    (await sim.tree()).some((item) => /\.[A-Za-z0-9]{6}$/.test(item.path) && item.path.includes("/.")),
+    false,
+    "no temporary name",
+  );
+});
+
+test("programs: tar x keeps mtimes, tar d finds no difference, cp -a copies them", async () => {
+  const from = sample("tar-from");
+  const archive = join(mount.home, "sample.tar");
+  await good("tar", "-C", from, "-cf", archive, ".");
+  mkdirSync(mount.path("untarred"));
+  await good("tar", "-C", mount.path("untarred"), "-xf", archive);
+  await good("tar", "-C", mount.path("untarred"), "-df", archive);
+  await good("cp", "-a", from, mount.path("copied"));
+  assert.equal(statSync(mount.path("copied/deep/b.bin")).mtimeMs, 1_500_070_000_000);
+  await mount.settled();
+  await good("tar", "-C", mount.path("untarred"), "-df", archive);
+  const cloud = await sim.paths();
+  assert.equal(Date.parse(cloud.get("copied/deep/b.bin")!.mtime), 1_500_070_000_000);
+  await assertCloudEquals(sim, mount.path("untarred"), "untarred");
+  await assertCloudEquals(sim, mount.path("copied"), "copied");
+});
+
+const EDITED = "Second version, written by an editor.\n";
+const editors: Record<string, { program: string; save: (file: string) => Promise<unknown> }> = {
+  vim: {
+    program: "vim",
+    save: (file) =>
+      good(
+        "vim",
+        "-u",
+        "NONE",
+        "-N",
+        "-es",
+        "-c",
+        "set backup writebackup backupcopy=no nofixeol",
+        "-c",
+        `%d|call setline(1, '${EDITED.trim()}')`,
+        "-c",
+        "wq",
+        file,
+      ),
+  },
+  "vim-backupcopy": {
+    program: "vim",
+    save: (file) =>
+      good(
+        "vim",
+        "-u",
+        "NONE",
+        "-N",
+        "-es",
+        "-c",
+        "set backupcopy=yes",
+        "-c",
+        `%d|call setline(1, '${EDITED.trim()}')`,
+        "-c",
+        "wq",
+        file,
+      ),
+  },
+  "sed -i": { program: "sed", save: (file) => good("sed", "-i", `1s/.*/${EDITED.trim()}/`, file) },
+  "gio save": {
+    program: "gio",
+    save: async (file) => {
+      const source = join(mount.home, "gio-source");
+      writeFileSync(source, EDITED);
+      await good("sh", "-c", `gio save "${file}" < "${source}"`);
+    },
+  },
+  nano: {
+    program: "script",
+    save: (file) =>
+      good(
+        "sh",
+        "-c",
+        `printf '\\033\\\\\\013\\013%s\\r\\017\\r\\030' '${EDITED.trim()}' | TERM=xterm script -qec 'nano -I "${file}"' /dev/null`,
+      ),
+  },
+};
+
+for (const [name, editor] of Object.entries(editors)) {
+  test(
+    `programs: a save by ${name} keeps the item's identity`,
+    { skip: !programExists(editor.program) || (name === "nano" && !programExists("nano")) },
+    async () => {
+      const file = `saved by ${name}.txt`;
+      await sim.put(file, "First version\n");
+      await eventually(`${file} appears`, async () => (await run("cat", [mount.path(file)])).code === 0);
+      const before = (await sim.paths()).get(file)!;
+      await sim.clearRequests();
+      await editor.save(mount.path(file));
+      assert.equal(readFileSync(mount.path(file), "utf8").trim(), EDITED.trim());
+      await mount.settled();
+      const after = (await sim.paths()).get(file)!;
+      assert.equal(after.id, before.id, "the same item");
+      assert.equal((await sim.get(file)).toString().trim(), EDITED.trim());
+      assert.equal((await sim.versions(file)).length, 2, "exactly one new version");
+      const strangers = (await sim.requests()).filter(
+        (r) =>
+          r.method !== "GET" && /4913|\.sw[a-z]|~|goutputstream|sed[A-Za-z0-9]{6}/.test(decodeURIComponent(r.path)),
+      );
+      assert.deepEqual(strangers, [], "no temporary name reaches the cloud");
+    },
+  );
+}
+
+for (const mode of ["delete", "wal"]) {
+  test(`programs: sqlite in ${mode} mode passes its integrity check`, { skip: !programExists("sqlite3") }, async () => {
+    const file = mount.path(`data-${mode}.db`);
+    const script = `PRAGMA journal_mode=${mode}; CREATE TABLE t(x); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<2000) INSERT INTO t SELECT hex(randomblob(50)) FROM c;`;
+    await good("sqlite3", file, script);
+    await good(
+      "sqlite3",
+      file,
+      "UPDATE t SET x = x || 'y' WHERE rowid % 3 = 0; DELETE FROM t WHERE rowid % 7 = 0; PRAGMA wal_checkpoint(TRUNCATE);",
+    );
+    assert.equal((await good("sqlite3", file, "PRAGMA integrity_check")).out.trim(), "ok");
+    await mount.settled();
+    const copy = join(mount.home, `copy-${mode}.db`);
+    writeFileSync(copy, await sim.get(`data-${mode}.db`));
+    assert.equal((await good("sqlite3", copy, "PRAGMA integrity_check")).out.trim(), "ok");
+    assert.equal(
+      (await good("sqlite3", copy, "SELECT count(*) FROM t")).out,
+      (await good("sqlite3", file, "SELECT count(*) FROM t")).out,
+    );
+  });
+}
+
+test("programs: fio verifies what it wrote, sequentially and at random", { skip: !programExists("fio") }, async () => {
+  mkdirSync(mount.path("fio"));
+  for (const rw of ["write", "randwrite"]) {
+    await good(
+      "fio",
+      "--name=v",
+      `--directory=${mount.path("fio")}`,
+      `--rw=${rw}`,
+      "--bs=4k",
+      "--size=2m",
+      "--verify=crc32c",
+      "--do_verify=1",
+      "--verify_fatal=1",
+      "--end_fsync=1",
+      "--ioengine=psync",
+      "--numjobs=2",
+    );
+  }
+  await mount.settled();
+  await assertCloudEquals(sim, mount.path("fio"), "fio");
+});
+
+test("programs: a large file goes up whole and comes back whole", async () => {
+  const bytes = randomBytes(24 * 1024 * 1024);
+  writeFileSync(mount.path("large.bin"), bytes);
+  await mount.settled();
+  const up = await sim.get("large.bin");
+  assert.equal(createHash("sha256").update(up).digest("hex"), createHash("sha256").update(bytes).digest("hex"));
+  await mount.ctl("free", mount.path("large.bin"));
+  assert.ok(readFileSync(mount.path("large.bin")).equals(bytes), "read back from the cloud");
+});

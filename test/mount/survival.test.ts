@@ -1,0 +1,133 @@
+/** kill -9 at random moments: every file whose close returned is in the cloud exactly once with its bytes. A seed replays the choices. */
+import assert from "node:assert/strict";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { seededRandom } from "../../src/base/random.ts";
+import { eventually, isMounted, startMount, type Mount } from "../support/mount-process.ts";
+import { startSim, type Sim } from "../support/sim-process.ts";
+
+const seed = Number(process.env["SEED"] ?? 20);
+const rounds = Number(process.env["ROUNDS"] ?? 25);
+let sim: Sim;
+let mount: Mount;
+
+before(async () => {
+  sim = await startSim("--latency", "15");
+  mount = await startMount(sim);
+});
+
+after(async () => {
+  await mount?.dispose();
+  await sim?.stop();
+});
+
+/** What must be there, by path; undefined for a path whose last act did not return before the kill. */
+type Expected = Map<string, Buffer | undefined>;
+
+async function act(random: ReturnType<typeof seededRandom>, expected: Expected, step: number): Promise<void> {
+  const known = [...expected.entries()].filter(([, bytes]) => bytes !== undefined).map(([path]) => path);
+  const kind =
+    known.length < 3
+      ? "write"
+      : random.pick(["write", "write", "rewrite", "rename", "delete", "append", "big"] as const);
+  const path =
+    kind === "write" || kind === "big" ? `dir${random.below(3)}/file-${step}-${random.below(1e6)}` : random.pick(known);
+  const bytes = Buffer.from(`${step}:${random.next()}:`.repeat(kind === "big" ? 60_000 : 1 + random.below(400)));
+  const before = expected.get(path);
+  expected.set(path, undefined);
+  if (kind === "rename") {
+    const to = `${path}.r${step}`;
+    expected.set(to, undefined);
+    renameSync(mount.path(path), mount.path(to));
+    expected.delete(path);
+    expected.set(to, before);
+  } else if (kind === "delete") {
+    unlinkSync(mount.path(path));
+    expected.delete(path);
+  } else if (kind === "append") {
+    const file = await open(mount.path(path), "a");
+    await file.write(bytes);
+    await file.close();
+    expected.set(path, Buffer.concat([before!, bytes]));
+  } else {
+    const file = await open(mount.path(path), "w");
+    for (let at = 0; at < bytes.length; at += 100_000) await file.write(bytes.subarray(at, at + 100_000));
+    await file.close();
+    expected.set(path, bytes);
+  }
+}
+
+test(`survival: ${rounds} rounds of random writes and kill -9 lose and double nothing (SEED=${seed})`, async () => {
+  const random = seededRandom(seed);
+  const expected: Expected = new Map();
+  for (let i = 0; i < 3; i++) mkdirSync(mount.path(`dir${i}`));
+  for (let round = 0; round < rounds; round++) {
+    let killed = false;
+    const pause = random.below(700);
+    const killer = delay(pause).then(async () => {
+      killed = true;
+      await mount.kill();
+    });
+    for (let step = 0; !killed; step++) {
+      try {
+        await act(random, expected, round * 1000 + step);
+      } catch (error) {
+        assert.ok(
+          killed || !isMounted(mount.dir) || /ENOTCONN|EIO|ECONNABORTED|EBADF/.test(String(error)),
+          `round ${round}: ${String(error)}`,
+        );
+        break;
+      }
+      if (random.below(4) === 0) await delay(random.below(60));
+    }
+    await killer;
+    await mount.start();
+  }
+  await mount.settled(120);
+  const cloud = await sim.paths();
+  for (const [path, bytes] of expected) {
+    if (bytes === undefined) continue;
+    assert.ok(cloud.has(path), `${path} is in the cloud`);
+    assert.ok((await sim.get(path)).equals(bytes), `${path} has its bytes in the cloud`);
+    assert.ok(readFileSync(mount.path(path)).equals(bytes), `${path} has its bytes here`);
+  }
+  const strangers = [...cloud.keys()].filter((path) => path !== "" && !/^dir\d$/.test(path) && !expected.has(path));
+  assert.deepEqual(strangers, [], "nothing in the cloud that nobody wrote");
+});
+
+test("survival: unmounting pushes what is pending and ends with 0; a second daemon is refused; a stale mountpoint is repaired", async () => {
+  writeFileSync(mount.path("last words.txt"), "said at the end");
+  await assert.rejects(startMount(sim, { home: mount.home }), /already|in use|another/i);
+  assert.equal(await mount.unmount(), 0);
+  assert.equal((await sim.get("last words.txt")).toString(), "said at the end");
+  await mount.start();
+  await mount.kill();
+  await mount.start(); // over the stale mountpoint
+  assert.equal(readFileSync(mount.path("last words.txt"), "utf8"), "said at the end");
+});
+
+test("survival: an open file's bytes written before the kill are there after it", async () => {
+  const fd = openSync(mount.path("open.txt"), "w");
+  writeSync(fd, "first part, ");
+  await mount.kill();
+  try {
+    closeSync(fd);
+  } catch {
+    // the daemon is gone; the close may say so
+  }
+  await mount.start();
+  assert.equal(readFileSync(mount.path("open.txt"), "utf8"), "first part, ");
+  await mount.settled();
+  await eventually("in the cloud", async () => (await sim.get("open.txt")).toString() === "first part, ");
+});

@@ -1,0 +1,116 @@
+/** The simulator as a child process, and its admin API in words of the tests. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { repository } from "./repository.ts";
+
+export interface SimItem {
+  readonly path: string;
+  readonly id: string;
+  readonly eTag: string;
+  readonly cTag: string;
+  readonly folder: boolean;
+  readonly size: number;
+  readonly quickXorHash?: string;
+  readonly mtime: string;
+  readonly createdBy?: string;
+}
+
+export interface SimRequest {
+  readonly at: number;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly bytes: number;
+  readonly received?: number;
+  readonly itemId?: string;
+}
+
+export interface Sim {
+  readonly url: string;
+  readonly ready: Readonly<Record<string, unknown>>;
+  readonly pid: number;
+  tree(): Promise<SimItem[]>;
+  /** Live items by path. */
+  paths(): Promise<Map<string, SimItem>>;
+  put(path: string, bytes: Uint8Array | string): Promise<void>;
+  get(path: string): Promise<Buffer>;
+  remove(path: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  move(from: string, to: string): Promise<void>;
+  versions(path: string): Promise<unknown[]>;
+  faults(...faults: object[]): Promise<void>;
+  clearFaults(): Promise<void>;
+  network(up: boolean): Promise<void>;
+  clock(seconds: number): Promise<void>;
+  requests(): Promise<SimRequest[]>;
+  clearRequests(): Promise<void>;
+  login(mode: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startSim(...args: string[]): Promise<Sim> {
+  const script = join(repository, "dist/bin/onedrive-sim.js");
+  const child = spawn(process.execPath, [script, "--listen", "127.0.0.1:0", ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ready = await firstLine(child);
+  const url = String(ready["url"]);
+  const call = (method: string, path: string, body?: unknown): Promise<Response> => admin(url, method, path, body);
+  const tree = async (): Promise<SimItem[]> => (await (await call("GET", "tree")).json()) as SimItem[];
+  const run = async (method: string, path: string, body?: unknown): Promise<void> =>
+    void (await (await call(method, path, body)).arrayBuffer());
+  return {
+    url,
+    ready,
+    pid: child.pid!,
+    tree,
+    paths: async () => new Map((await tree()).map((item) => [item.path, item])),
+    put: (path, bytes) => run("PUT", `files/${encode(path)}`, typeof bytes === "string" ? Buffer.from(bytes) : bytes),
+    get: async (path) => Buffer.from(await (await call("GET", `files/${encode(path)}`)).arrayBuffer()),
+    remove: (path) => run("DELETE", `files/${encode(path)}`),
+    mkdir: (path) => run("POST", "mkdir", { path }),
+    move: (from, to) => run("POST", "move", { from, to }),
+    versions: async (path) => (await (await call("GET", `versions/${encode(path)}`)).json()) as unknown[],
+    async faults(...faults) {
+      for (const fault of faults) await run("POST", "faults", fault);
+    },
+    clearFaults: () => run("DELETE", "faults"),
+    network: (up) => run("POST", "network", { up }),
+    clock: (seconds) => run("POST", "clock", { advance: seconds }),
+    requests: async () => (await (await call("GET", "requests")).json()) as SimRequest[],
+    clearRequests: () => run("DELETE", "requests"),
+    login: (mode) => run("POST", "login", { mode }),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+async function admin(url: string, method: string, path: string, body?: unknown): Promise<Response> {
+  const raw = body instanceof Uint8Array;
+  const answer = await fetch(`${url}/_sim/${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: raw ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
+    headers: { "content-type": raw ? "application/octet-stream" : "application/json" },
+  });
+  if (!answer.ok) throw new Error(`${method} /_sim/${path}: ${answer.status} ${await answer.text()}`);
+  return answer;
+}
+
+function encode(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}
+
+async function firstLine(child: ChildProcess): Promise<Readonly<Record<string, unknown>>> {
+  const lines = createInterface({ input: child.stdout! });
+  const line = await new Promise<string>((resolve, reject) => {
+    lines.once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the simulator ended with ${code} before it was ready`)));
+  });
+  child.stdout!.resume();
+  return JSON.parse(line) as Record<string, unknown>;
+}
