@@ -47,12 +47,14 @@ export interface MountWishes {
   readonly env?: NodeJS.ProcessEnv;
   /** Reuse the folders of an earlier one. */
   readonly home?: string;
+  /** Where to mount; default: a folder in `home`. */
+  readonly mountpoint?: string;
 }
 
 /** Mounts the simulator's drive. The defaults make a test quick: poll 1 s, settle 0.2 s. */
 export async function startMount(sim: Sim | { url: string }, wishes: MountWishes = {}): Promise<Mount> {
   const home = wishes.home ?? mkdtempSync(join(process.env["TEST_MOUNT_ROOT"] ?? tmpdir(), "onedrive-mount-"));
-  const dir = join(home, "mnt");
+  const dir = wishes.mountpoint ?? join(home, "mnt");
   await mkdir(dir, { recursive: true });
   const env = {
     ...process.env,
