@@ -28,18 +28,21 @@ async function main(): Promise<void> {
 /** Documents, photos with real image bytes, a project with nested folders, an Office file, odd names. */
 async function populate(sim: Sim): Promise<void> {
   const files: Record<string, Uint8Array | string> = {
-    "Documents/Letter to the landlord.txt": "Dear Sir or Madam,\n\nthe heating has been cold since Tuesday.\n\nKind regards\n",
+    "Documents/Letter to the landlord.txt":
+      "Dear Sir or Madam,\n\nthe heating has been cold since Tuesday.\n\nKind regards\n",
     "Documents/Taxes/2025 receipts.csv": "date;shop;amount\n2025-01-03;Bakery;12.40\n2025-02-14;Flowers;25.00\n",
     "Documents/Thesis/thesis.md": `# On Durable Logs\n\n${"A byte that was promised is a byte that is kept. ".repeat(400)}\n`,
     "Documents/Budget.xlsx": officeFile(),
-    "Pictures/2026/beach.png": picture(320, 200, (x, y) => (y < 110 ? [120, 180, 240 - (y >> 1)] : [230, 210 - (x >> 3), 150])),
+    "Pictures/2026/beach.png": picture(320, 200, (x, y) =>
+      y < 110 ? [120, 180, 240 - (y >> 1)] : [230, 210 - (x >> 3), 150],
+    ),
     "Pictures/2026/sunset.png": picture(320, 200, (x, y) => [250 - (y >> 1), 120 - (y >> 2), 60 + (x >> 3)]),
     "Projects/rocket/README.md": "# rocket\n\nGoes up.\n",
-    "Projects/rocket/src/main.c": "#include <stdio.h>\n\nint main(void) { puts(\"lift-off\"); return 0; }\n",
+    "Projects/rocket/src/main.c": '#include <stdio.h>\n\nint main(void) { puts("lift-off"); return 0; }\n',
     "Projects/rocket/src/engine/nozzle/shape.h": "#pragma once\n#define THROAT_MM 42\n",
     "Odd names/100% sure #1.txt": "percent and hash\n",
     "Odd names/Grüße, 日本語 🙂.txt": "any script\n",
-    "Odd names/it's \"quoted\".txt".replaceAll('"', "”"): "quotes\n",
+    "Odd names/it's ”quoted”.txt": "quotes\n",
     "Odd names/empty": "",
   };
   for (const [path, bytes] of Object.entries(files)) await sim.put(path, bytes);
@@ -146,7 +149,12 @@ function picture(width: number, height: number, colour: (x: number, y: number) =
   header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(raw)), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(raw)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 function chunk(type: string, data: Buffer): Buffer {
@@ -165,7 +173,8 @@ function officeFile(): Buffer {
       '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
     "_rels/.rels":
       '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": '<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheets/></workbook>',
+    "xl/workbook.xml":
+      '<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheets/></workbook>',
   };
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -181,7 +190,9 @@ function officeFile(): Buffer {
     const local = Buffer.concat([Buffer.from("PK\u0003\u0004", "latin1"), fields, Buffer.from(name), data]);
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(offset, 10);
-    directory.push(Buffer.concat([Buffer.from("PK\u0001\u0002\u0014\u0000", "latin1"), fields, tail, Buffer.from(name)]));
+    directory.push(
+      Buffer.concat([Buffer.from("PK\u0001\u0002\u0014\u0000", "latin1"), fields, tail, Buffer.from(name)]),
+    );
     parts.push(local);
     offset += local.length;
   }
