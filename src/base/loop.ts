@@ -44,3 +44,8 @@ export function startLoop(options: LoopOptions): Loop {
     },
   };
 }
+
+/** Lets everything else that is ready run first: to be awaited between the parts of a long piece of work. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -18,6 +18,11 @@ export const REQUEST_HEADERS_TIMEOUT_MS = 60_000;
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** A body that sends nothing for this long is given up. */
 export const BODY_IDLE_TIMEOUT_MS = 30_000;
+/** A connection that nobody uses is kept this long. */
+export const KEEP_ALIVE_MS = 30_000;
+export const HTTP_CONNECTIONS_PER_HOST_MAX = 64;
+/** A longer answer than this is not JSON of this service. */
+export const JSON_ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 export const BACKOFF_FIRST_MS = 500;
 export const BACKOFF_MOST_MS = 60_000;
 /** Tries of one idempotent request inside the drive before the fault goes to its caller, who retries for ever. */
@@ -43,3 +48,53 @@ export const JOURNAL_BYTES_BEFORE_CHECKPOINT = 64 * 1024 ** 2;
 
 export const XATTR_VALUE_BYTES_MAX = 65_536;
 export const HYDRATE_RANGE_BYTES = 4 * 1024 ** 2;
+
+/** Rounds of strong reads before a batch that does not fit is dropped and fetched again. */
+export const REPAIR_ROUNDS_MAX = 5;
+/** Changes applied in one go while the drive is enumerated: bounds how long the process is busy. */
+export const ENUMERATE_STEP_ITEMS = 100;
+/** A 404 by id that would remove something is asked for once more after this long. */
+export const CONFIRM_GONE_MS = 2_000;
+/** Strong reads at once. */
+export const STRONG_READS_MAX = 8;
+/** Quota and account facts are read again after this long. */
+export const DRIVE_INFO_INTERVAL_MS = 600_000;
+/** Rounds of the feed that break off in the middle before the cursor is given up. */
+export const BROKEN_ROUNDS_MAX = 3;
+/** An empty round leaves the cursor where it is for this long: a late tombstone may still come. */
+export const CURSOR_KEEP_MS = 3600 * 1000;
+
+/** Steps under way at once, waiting for a place among the uploads included. */
+export const STEPS_MAX = 64;
+/** Calls in one $batch. */
+export const BATCH_CALLS_MAX = 20;
+/** A plan is made at most this often, and never more than a small part of the time. */
+export const PLAN_INTERVAL_MS = 50;
+/** An item acknowledged less than this long ago may answer 404 without being gone. */
+export const FRESH_ITEM_MS = 120_000;
+/** After "no space": uploads are tried again after this long, or when space was made. */
+export const NO_SPACE_WAIT_MS = 300_000;
+/** Sessions begun anew for one upload before it waits. */
+export const SESSIONS_ANEW_MAX = 3;
+
+/** What the first read of a place in a file fetches at least; grows fourfold for a reader that goes on from there. */
+export const FIRST_FETCH_BYTES = 256 * 1024;
+/** How far ahead of a sequential reader bytes are fetched. */
+export const READ_AHEAD_BYTES = 4 * HYDRATE_RANGE_BYTES;
+/** Ranges of one file that are fetched at once when all of it is wanted. */
+export const HYDRATE_PARALLEL_MAX = 4;
+/** Tries of one range without a byte of progress before its readers get the fault. */
+export const DOWNLOAD_TRIES_MAX = 6;
+/** A file whose bytes came wrong twice, and differently, is not tried again for this long. */
+export const WRONG_BYTES_WAIT_MS = 60_000;
+/** Content files kept open. */
+export const OPEN_FILES_MAX = 256;
+/** Up to this, bytes are hashed without the worker. */
+export const HASH_INLINE_BYTES_MAX = 128 * 1024;
+/** The interval map and the time of last use are written this much later, many files at once. */
+export const CACHE_ROWS_DELAY_MS = 1_000;
+export const USED_AT_GRAIN_MS = 60_000;
+/** A blob that nobody has named yet is left alone by the sweep for this long. */
+export const UNNAMED_BLOB_MS = 60_000;
+/** Eviction goes on until this part of the limit. */
+export const EVICT_TO_FRACTION = 0.95;

@@ -1,0 +1,85 @@
+/**
+ * Applies a batch, reading by id whatever it cannot be applied without (unknown parents, two items in one slot, cycles, entries
+ * that look older than what is known), a bounded number of times. A batch that still does not fit is dropped as a whole.
+ */
+import { ok, type Result } from "../base/result.ts";
+import { limit } from "../base/limit.ts";
+import { sleep } from "../base/clock.ts";
+import type { Batch } from "../apply/apply.ts";
+import type { CloudChange } from "../model/change.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import type { ItemId } from "../model/ids.ts";
+import { CONFIRM_GONE_MS, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
+import type { Pulling } from "./puller.ts";
+
+type Needs = Pick<Pulling, "apply" | "drive" | "clock" | "log" | "applied" | "heard">;
+
+export function absorber(pulling: Needs) {
+  return async (batch: Batch, signal?: AbortSignal): Promise<Result<undefined, Fault>> => {
+    let changes = batch.changes;
+    const strong = new Map<ItemId, CloudChange>();
+    for (let round = 0; round <= REPAIR_ROUNDS_MAX; round++) {
+      const outcome = pulling.apply.batch({ ...batch, changes });
+      if (outcome.ok) {
+        pulling.applied(outcome.value);
+        return ok();
+      }
+      const wanted = wantedReads(outcome.fault.read, changes, strong);
+      pulling.log.trace("a batch needs items to be read by id", { wanted: wanted.length, round });
+      const answers = await strongReads(pulling, wanted, signal);
+      if (!answers.ok) return answers;
+      for (const answer of answers.value) strong.set(answer.deleted ? answer.id : answer.item.id, answer);
+      changes = [...batch.changes, ...strong.values()];
+    }
+    pulling.log.fault("answers of the service do not fit together; they are dropped and asked for again");
+    return fault("garbled", "the service's answers do not fit together");
+  };
+}
+
+/** States of the items by id, as changes. A 404 is asked for twice before it becomes a tombstone: new items answer 404 at times. */
+export async function strongReads(
+  pulling: Pick<Needs, "drive" | "clock" | "heard">,
+  ids: readonly ItemId[],
+  signal?: AbortSignal,
+): Promise<Result<readonly CloudChange[], Fault>> {
+  const gate = limit(STRONG_READS_MAX);
+  const answers = await Promise.all(ids.map((id) => gate.run(() => strongRead(pulling, id, signal))));
+  const changes: CloudChange[] = [];
+  for (const answer of answers) {
+    if (!answer.ok) return answer;
+    changes.push(answer.value);
+  }
+  return ok(changes);
+}
+
+async function strongRead(
+  pulling: Pick<Needs, "drive" | "clock" | "heard">,
+  id: ItemId,
+  signal?: AbortSignal,
+): Promise<Result<CloudChange, Fault>> {
+  let answer = pulling.heard(await pulling.drive.item(id, signal));
+  if (!answer.ok && answer.fault.kind === "notFound") {
+    await sleep(pulling.clock, CONFIRM_GONE_MS, signal);
+    answer = pulling.heard(await pulling.drive.item(id, signal));
+  }
+  if (answer.ok) return ok({ deleted: false, item: answer.value });
+  return answer.fault.kind === "notFound" ? ok({ deleted: true, id }) : answer;
+}
+
+/**
+ * The items to read: those asked for and not read yet, and live entries below a parent that turned out to be gone. When all was
+ * read already, all is read again: the cloud moves while we read.
+ */
+function wantedReads(
+  asked: readonly ItemId[],
+  changes: readonly CloudChange[],
+  strong: ReadonlyMap<ItemId, CloudChange>,
+): ItemId[] {
+  const wanted = new Set(asked);
+  for (const change of changes) {
+    if (change.deleted || change.item.parentId === undefined) continue;
+    if (strong.get(change.item.parentId)?.deleted) wanted.add(change.item.id);
+  }
+  const fresh = [...wanted].filter((id) => !strong.has(id));
+  return fresh.length > 0 ? fresh : [...wanted];
+}

@@ -1,0 +1,88 @@
+/**
+ * Lists a folder that somebody opens before the enumeration has reached it: all pages of its children, applied in one batch that
+ * marks it as listed. One request for all who ask at the same time, with a deadline; a fault at once while the cloud cannot be reached.
+ */
+import { ok, type Result } from "../base/result.ts";
+import type { CloudChange } from "../model/change.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import { ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
+import type { Reader } from "../store/store.ts";
+import { strongReads } from "./absorb.ts";
+import type { Pulling } from "./puller.ts";
+
+export function lister(pulling: Pulling): (folder: ItemKey) => Promise<Result<undefined, Fault>> {
+  const running = new Map<ItemKey, Promise<Result<undefined, Fault>>>();
+  return (folder) => {
+    if (isListed(pulling.store.read, folder)) return Promise.resolve(ok());
+    if (pulling.isOnline() === false)
+      return Promise.resolve(fault("offline", "the folder was never listed and the cloud cannot be reached"));
+    const known = running.get(folder);
+    if (known) return known;
+    const mine = withDeadline(pulling, (signal) => listNow(pulling, folder, signal)).finally(() =>
+      running.delete(folder),
+    );
+    running.set(folder, mine);
+    return mine;
+  };
+}
+
+/** True when every child the cloud has is in the Mirror; folders the cloud does not have are complete by birth. */
+export function isListed(read: Reader, folder: ItemKey): boolean {
+  if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
+  return folder !== ROOT && read.mirror.get(folder) === undefined;
+}
+
+async function withDeadline(
+  pulling: Pulling,
+  task: (signal: AbortSignal) => Promise<Result<undefined, Fault>>,
+): Promise<Result<undefined, Fault>> {
+  const deadline = new AbortController();
+  const cancel = pulling.clock.after(pulling.listTimeoutMs, () => deadline.abort());
+  const outcome = await task(deadline.signal);
+  cancel();
+  const late = deadline.signal.aborted && !outcome.ok;
+  return late ? fault("timedOut", "the service did not list the folder in time") : outcome;
+}
+
+async function listNow(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
+  const id = await idOf(pulling, folder, signal);
+  if (!id.ok) return id;
+  const changes: CloudChange[] = [];
+  for (let link: string | undefined, first = true; first || link !== undefined; first = false) {
+    const page = await pulling.drive.children(id.value, link, signal);
+    if (!page.ok) return notThere(pulling, { folder: id.value, why: page.fault }, signal);
+    for (const item of page.value.items) changes.push({ deleted: false, item });
+    if (page.value.next !== undefined && page.value.next === link)
+      return fault("garbled", "a page of a listing leads to itself");
+    link = page.value.next;
+  }
+  return pulling.absorb({ changes, listed: [id.value] }, signal);
+}
+
+/** The root is in the Mirror from the first answer on; before that it is read here. */
+async function idOf(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<ItemId, Fault>> {
+  const known = pulling.store.read.mirror.get(folder);
+  if (known) return ok(known.id);
+  if (folder !== ROOT) return fault("notFound", "the folder is gone");
+  const info = await pulling.drive.info(signal);
+  if (!info.ok) return info;
+  const root = await pulling.drive.item(info.value.rootId, signal);
+  if (!root.ok) return root;
+  const kept = await pulling.absorb({ changes: [{ deleted: false, item: root.value }] }, signal);
+  return kept.ok ? ok(root.value.id) : kept;
+}
+
+/** A folder that is gone is told as such before the listing fails. */
+async function notThere(
+  pulling: Pulling,
+  { folder, why }: { folder: ItemId; why: Fault },
+  signal: AbortSignal,
+): Promise<Result<undefined, Fault>> {
+  if (why.kind !== "notFound") return { ok: false, fault: why };
+  const read = await strongReads(pulling, [folder], signal);
+  if (!read.ok) return read;
+  const [state] = read.value;
+  if (!state?.deleted) return fault("unavailable", "the service cannot list the folder now");
+  const applied = await pulling.absorb({ changes: [state] }, signal);
+  return applied.ok ? fault("notFound", "the folder is gone") : applied;
+}
