@@ -98,3 +98,12 @@ export const USED_AT_GRAIN_MS = 60_000;
 export const UNNAMED_BLOB_MS = 60_000;
 /** Eviction goes on until this part of the limit. */
 export const EVICT_TO_FRACTION = 0.95;
+/** $batch requests under way at once. */
+export const BATCHES_MAX = 4;
+
+/** Slots of which the vfs remembers other spellings. */
+export const SPELLINGS_MAX = 10_000;
+/** The free space of the disk is asked for at most this often. */
+export const DISK_FREE_INTERVAL_MS = 2_000;
+/** Blob files that nobody needs any more are swept this long after the first of them. */
+export const SWEEP_DELAY_MS = 2_000;
