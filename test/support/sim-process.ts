@@ -47,6 +47,8 @@ export interface Sim {
   requests(): Promise<SimRequest[]>;
   clearRequests(): Promise<void>;
   login(mode: string): Promise<void>;
+  /** An access and a refresh token of this drive, for independent clients. */
+  token(): Promise<object>;
   stop(): Promise<void>;
 }
 
@@ -82,12 +84,32 @@ export async function startSim(...args: string[]): Promise<Sim> {
     requests: async () => (await (await call("GET", "requests")).json()) as SimRequest[],
     clearRequests: () => run("DELETE", "requests"),
     login: (mode) => run("POST", "login", { mode }),
+    token: () => signIn(url),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");
       await once(child, "exit");
     },
   };
+}
+
+/** Device code sign-in as the service documents it; in mode `auto` the code is approved at once. */
+async function signIn(url: string): Promise<object> {
+  const post = async (path: string, fields: Record<string, string>): Promise<Record<string, unknown>> => {
+    const answer = await fetch(`${url}/common/oauth2/v2.0/${path}`, {
+      method: "POST",
+      body: new URLSearchParams({ client_id: "tests", ...fields }),
+    });
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  const code = await post("devicecode", { scope: "Files.ReadWrite.All offline_access" });
+  const grant = {
+    grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+    device_code: String(code["device_code"]),
+  };
+  const { access_token, refresh_token, token_type, expires_in } = await post("token", grant);
+  const expiry = new Date(Date.now() + Number(expires_in) * 1000).toISOString();
+  return { access_token, refresh_token, token_type, expiry };
 }
 
 async function admin(url: string, method: string, path: string, body?: unknown): Promise<Response> {

@@ -1,0 +1,127 @@
+/**
+ * What is measured. Each scenario gives milliseconds of the same work in a folder; the clock runs in this process, the filesystem in
+ * another. `cold` scenarios run on a fresh mount with empty caches of its own.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { seededRandom } from "../../src/base/random.ts";
+import { run } from "../support/mount-process.ts";
+import type { Sim } from "../support/sim-process.ts";
+import type { Contender } from "./contenders.ts";
+
+export interface Scenario {
+  readonly name: string;
+  /** Work done in the folder before the clock runs. */
+  prepare?(contender: Contender, sim: Sim): Promise<void>;
+  measure(contender: Contender, sim: Sim): Promise<number>;
+}
+
+const MIB = 1024 * 1024;
+export const LARGE_MIB = Number(process.env["BENCH_LARGE_MIB"] ?? 256);
+
+/** On one mount, in this order: the first `find` and the first read are the cold ones. */
+export const scenarios: readonly Scenario[] = [
+  {
+    name: "find -printf %s, 10k files in 100 folders, cold",
+    measure: (c) => timed(() => program("find", join(c.dir, "tree"), "-printf", "%s\n")),
+  },
+  {
+    name: "find -printf %s, 10k files, warm",
+    measure: (c) => timed(() => program("find", join(c.dir, "tree"), "-printf", "%s\n")),
+  },
+  {
+    name: "ls -l, 10k files in one folder, cold",
+    measure: (c) => timed(() => program("ls", "-l", join(c.dir, "flat"))),
+  },
+  {
+    name: "ls -l, 10k files in one folder, warm",
+    measure: (c) => timed(() => program("ls", "-l", join(c.dir, "flat"))),
+  },
+  { name: "stat, 5,000 different files", measure: (c) => timed(() => statMany(c.dir)) },
+  { name: `write ${LARGE_MIB} MiB in sequence`, measure: (c) => timed(() => writeLarge(c.dir)) },
+  { name: `read ${LARGE_MIB} MiB in sequence, warm`, measure: (c) => timed(() => readLarge(join(c.dir, "large.bin"))) },
+  { name: "read 4 KiB at random, 5,000 times", measure: (c) => timed(() => readRandom(join(c.dir, "large.bin"))) },
+  { name: `read ${LARGE_MIB} MiB in sequence, cold`, measure: (c) => timed(() => readLarge(join(c.dir, "cold.bin"))) },
+  { name: "create 2,000 files of 1 KiB", measure: (c) => timed(() => createSmall(join(c.dir, "small"), 2_000)) },
+  { name: "delete 2,000 files", measure: (c) => timed(() => deleteAll(join(c.dir, "small"))) },
+];
+
+/** Apart, at 20 ms latency: until 1,000 new small files are all in the cloud. */
+export const pushScenario: Scenario = {
+  name: "1,000 new files in 10 folders until all are in the cloud, 20 ms latency",
+  async measure(contender, sim) {
+    const began = performance.now();
+    for (let folder = 0; folder < 10; folder++) createSmall(join(contender.dir, "push", `d${folder}`), 100);
+    await contender.pushed(sim, 1_000, "push");
+    return performance.now() - began;
+  },
+};
+
+/** Apart: from the start of the mount program to the first listing of a drive of 100,000 items. */
+export const firstListing = "first ls of the root of 100k items, from the start of the program";
+
+async function timed(work: () => unknown): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+async function program(name: string, ...args: string[]): Promise<void> {
+  const ran = await run(name, args, { ...process.env, LC_ALL: "C" });
+  if (ran.code !== 0) throw new Error(`${name}: ${ran.err}`);
+}
+
+function statMany(dir: string): void {
+  for (const folder of readdirSync(join(dir, "tree")).slice(0, 50)) {
+    for (const name of readdirSync(join(dir, "tree", folder))) statSync(join(dir, "tree", folder, name));
+  }
+}
+
+function writeLarge(dir: string): void {
+  const block = randomBytes(MIB);
+  const file = openSync(join(dir, "large.bin"), "w");
+  for (let i = 0; i < LARGE_MIB; i++) writeSync(file, block);
+  closeSync(file);
+}
+
+function readLarge(path: string): void {
+  const file = openSync(path, "r");
+  const buffer = Buffer.alloc(MIB);
+  let total = 0;
+  for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) total += read;
+  if (total !== LARGE_MIB * MIB) throw new Error(`${path}: ${total} bytes`);
+  closeSync(file);
+}
+
+function readRandom(path: string): void {
+  const random = seededRandom("bench");
+  const file = openSync(path, "r");
+  const blocks = Math.floor(fstatSync(file).size / 4096);
+  const buffer = Buffer.alloc(4096);
+  for (let i = 0; i < 5_000; i++) readSync(file, buffer, 0, 4096, random.below(blocks) * 4096);
+  closeSync(file);
+}
+
+function createSmall(dir: string, files: number): void {
+  mkdirSync(dir, { recursive: true });
+  for (let i = 0; i < files; i++) writeFileSync(join(dir, `file-${i}`), randomBytes(1024));
+}
+
+function deleteAll(dir: string): void {
+  for (const name of readdirSync(dir)) unlinkSync(join(dir, name));
+  rmSync(dir, { recursive: true });
+}
