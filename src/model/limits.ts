@@ -27,6 +27,22 @@ export const BACKOFF_FIRST_MS = 500;
 export const BACKOFF_MOST_MS = 60_000;
 /** Tries of one idempotent request inside the drive before the fault goes to its caller, who retries for ever. */
 export const REQUEST_TRIES_MAX = 4;
+/** A pause the service asks for is waited out inside a call up to this; a longer one goes to the caller. */
+export const THROTTLE_WAIT_MOST_MS = 60_000;
+/** 409 "modified" on an item made a moment ago: tried again after this long. */
+export const YOUNG_ITEM_WAIT_MS = 1_000;
+/** A copy inside the cloud is waited for this long. */
+export const COPY_WAIT_MS = 600_000;
+export const COPY_POLL_FIRST_MS = 200;
+export const COPY_POLL_MOST_MS = 5_000;
+/** Download addresses kept for reuse. */
+export const DOWNLOAD_URLS_MAX = 1_000;
+export const REDIRECTS_MAX = 3;
+/** Names that look percent-encoded are asked for again, at most this many per page. */
+export const NAME_CHECKS_MAX = 50;
+/** While the service cannot be reached, it is tried this often. */
+export const REACH_PROBE_FIRST_MS = 1_000;
+export const REACH_PROBE_MOST_MS = 15_000;
 /** 423: how long the flusher waits before it tries a locked item again. */
 export const LOCKED_WAIT_MS = 120_000;
 
@@ -44,7 +60,15 @@ export const PARK_SWEEP_MS = 3600 * 1000;
 
 /** The journal is synced this long after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;
+/** After a sync of the journal failed, it is tried again this long after, for ever (and at once when somebody asks). */
+export const BARRIER_RETRY_MS = 10_000;
 export const JOURNAL_BYTES_BEFORE_CHECKPOINT = 64 * 1024 ** 2;
+/** At a clean end a checkpoint is made when the journal is longer than this. */
+export const JOURNAL_BYTES_BEFORE_CLOSING_CHECKPOINT = 4 * 1024 ** 2;
+/** More than this waiting for the journal is written without waiting for the interval. */
+export const JOURNAL_WAITING_CHARACTERS = 8 * 1024 ** 2;
+/** More than this waiting for a journal that cannot be written makes changes fail (ENOSPC). */
+export const JOURNAL_WAITING_CHARACTERS_MAX = 64 * 1024 ** 2;
 
 export const XATTR_VALUE_BYTES_MAX = 65_536;
 export const HYDRATE_RANGE_BYTES = 4 * 1024 ** 2;
@@ -107,3 +131,12 @@ export const SPELLINGS_MAX = 10_000;
 export const DISK_FREE_INTERVAL_MS = 2_000;
 /** Blob files that nobody needs any more are swept this long after the first of them. */
 export const SWEEP_DELAY_MS = 2_000;
+
+/** A mount that says nothing for this long is taken for hanging, not for stale. */
+export const MOUNT_ANSWER_WAIT_MS = 2_000;
+/** After a lazy unmount: programs that still have files open get this long before the connection is ended by force. */
+export const LAZY_UNMOUNT_GRACE_MS = 1_000;
+/** Entries of a folder asked of the vfs at once. */
+export const READDIR_STEP_ENTRIES = 1_000;
+/** Kernel nodes whose page versions are remembered. */
+export const PAGE_VERSIONS_MAX = 100_000;

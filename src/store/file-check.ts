@@ -1,0 +1,47 @@
+/**
+ * Whether an LMDB file can be read to its end. A damaged page can crash the reader, so a child process does the reading; this
+ * file is both the parent's side and, run as a program with a path, the child.
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { openLmdbFile } from "./lmdb-file.ts";
+import { decodeRow } from "./rows.ts";
+import { TABLES } from "./schema.ts";
+import type { Key } from "./store.ts";
+
+const ENTRIES_AT_ONCE = 1_000;
+
+/** True when a child process could read and decode every row. Nothing is changed. */
+export function isReadable(path: string): Promise<boolean> {
+  const self = fileURLToPath(import.meta.url);
+  const loaders = process.execArgv.filter((argument, i, all) => isLoader(argument) || isLoader(all[i - 1] ?? ""));
+  const child = spawn(process.execPath, [...loaders, self, path], { stdio: "ignore" });
+  return new Promise((resolve) => {
+    child.once("error", () => resolve(false));
+    child.once("exit", (code) => resolve(code === 0));
+  });
+}
+
+const isLoader = (argument: string): boolean => argument === "--import" || argument.startsWith("--import=");
+
+function readEverything(path: string): void {
+  const file = openLmdbFile(path, { readOnly: true });
+  for (const table of TABLES) {
+    let after: Key | undefined;
+    for (;;) {
+      const entries = file.entries(table, {}, ENTRIES_AT_ONCE, after);
+      for (const [, text] of entries) decodeRow(table, text);
+      if (entries.length < ENTRIES_AT_ONCE) break;
+      after = entries.at(-1)?.[0];
+    }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    readEverything(process.argv[2] ?? "");
+    process.exitCode = 0;
+  } catch {
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The door to lmdb: one file with our tables in it, as text by key. It knows nothing of journals and never syncs by itself:
+ * commits are `noSync`, which survive kill -9 but leave the file untrustworthy after a power cut (see native-notes/lmdb.md).
+ *
+ * Traps this file keeps its callers out of: a callback of transactionSync must not return a promise (the transaction would stay
+ * open); `put` outside a transaction is asynchronous; a failed `put` inside one must fail the whole transaction, even when the
+ * caller swallows the exception; only `sync` syncs.
+ */
+import { rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname } from "node:path";
+import { open, type RootDatabaseOptionsWithPath } from "lmdb";
+import { assert } from "../base/assert.ts";
+import { KEY_SHAPES, readKey, writeKey } from "./keys.ts";
+import { TABLES, type Rows } from "./schema.ts";
+import { StoreFull, type Key, type Range } from "./store.ts";
+
+export type TableName = keyof Rows;
+export type TextEntry = readonly [Key, string];
+
+export interface LmdbFile {
+  get(table: TableName, key: Key): string | undefined;
+  /** The first entries of a range, at most `most`; with `after`, those behind that key in the direction of the range. */
+  entries(table: TableName, range: Range<Key>, most: number, after?: Key): TextEntry[];
+  count(table: TableName): number;
+  /** Inside `transact` only. */
+  put(table: TableName, key: Key, text: string): void;
+  remove(table: TableName, key: Key): void;
+  /** Commits when `change` returns; changes nothing when it throws. StoreFull when there is no room. */
+  transact(change: () => void): void;
+  /** Copies a consistent snapshot to a path where nothing is; does not sync the copy. */
+  copyTo(path: string): Promise<void>;
+  /** Everything committed so far survives a power cut, as long as nothing more is committed. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LmdbFileOptions {
+  /** Address space reserved for the file: its largest size. */
+  readonly mapBytes?: number;
+  readonly readOnly?: boolean;
+}
+
+const MAP_BYTES = 64 * 1024 ** 3;
+const MAP_FULL = -30792;
+const TRANSACTION_FULL = -30788;
+const EIO = constants.errno.EIO;
+const ROOM_BYTES = 1024 * 1024;
+
+/** Opens or makes the file. Throws when it is not an LMDB file. */
+export function openLmdbFile(path: string, options: LmdbFileOptions = {}): LmdbFile {
+  const root = open({
+    path,
+    noSubdir: true,
+    noSync: true,
+    maxDbs: 32,
+    mapSize: options.mapBytes ?? MAP_BYTES,
+    permissionsMode: 0o600,
+    readOnly: options.readOnly ?? false,
+  } as RootDatabaseOptionsWithPath) as unknown as Root;
+  const tables = Object.fromEntries(TABLES.map((name) => [name, openTable(root, name)])) as Record<
+    TableName,
+    TextTable
+  >;
+  const folder = dirname(path);
+  let failed: unknown;
+
+  const write = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      failed = asStoreFull(error, folder);
+      throw failed;
+    }
+  };
+  return {
+    get: (table, key) => tables[table].get(key),
+    entries: (table, range, most, after) => readRange(tables[table], range, most, after),
+    count: (table) => tables[table].getStats().entryCount,
+    put: (table, key, text) => write(() => void tables[table].put(key, text)),
+    remove: (table, key) => write(() => void tables[table].remove(key)),
+    transact(change) {
+      failed = undefined;
+      try {
+        root.transactionSync(() => {
+          change();
+          if (failed !== undefined) throw failed;
+        });
+      } catch (error) {
+        throw asStoreFull(error, folder);
+      }
+    },
+    copyTo: (target) => root.backup(target, true),
+    sync: () => new Promise((resolve, reject) => root.sync((error) => (error ? reject(error) : resolve()))),
+    close: () => root.close(),
+  };
+}
+
+/** What we use of lmdb's classes; its own declarations know neither our keys nor `sync`. */
+interface TextTable {
+  get(key: Key): string | undefined;
+  put(key: Key, text: string): unknown;
+  remove(key: Key): unknown;
+  getRange(options: object): Iterable<{ key: Key; value: string }>;
+  getStats(): { entryCount: number };
+}
+
+interface Root {
+  openDB(options: object): TextTable | undefined;
+  transactionSync(change: () => void): void;
+  backup(path: string, compact: boolean): Promise<void>;
+  sync(done: (error?: Error) => void): void;
+  close(): Promise<void>;
+}
+
+function openTable(root: Root, name: TableName): TextTable {
+  const shape = KEY_SHAPES[name];
+  const table = root.openDB({
+    name,
+    encoding: "string",
+    keyEncoder: {
+      writeKey,
+      readKey: (source: Buffer, start: number, end: number) => readKey(shape, source, start, end),
+    },
+  });
+  return table ?? EMPTY;
+}
+
+/** A table that a file opened for reading only does not have. */
+const EMPTY: TextTable = {
+  get: () => undefined,
+  put: () => assert(false, "a file opened for reading is not written"),
+  remove: () => assert(false, "a file opened for reading is not written"),
+  getRange: () => [],
+  getStats: () => ({ entryCount: 0 }),
+};
+
+/** `start` is the lower bound, included, `end` the upper, excluded; lmdb starts a reverse range at the upper one. */
+function readRange(table: TextTable, range: Range<Key>, most: number, after: Key | undefined): TextEntry[] {
+  const options: Record<string, unknown> = { limit: most };
+  if (range.reverse) {
+    options["reverse"] = true;
+    if (range.end !== undefined || after !== undefined) options["start"] = after ?? range.end;
+    options["exclusiveStart"] = true;
+    if (range.start !== undefined) options["end"] = range.start;
+    options["inclusiveEnd"] = true;
+  } else {
+    if (range.start !== undefined || after !== undefined) options["start"] = after ?? range.start;
+    if (after !== undefined) options["exclusiveStart"] = true;
+    if (range.end !== undefined) options["end"] = range.end;
+  }
+  return Array.from(table.getRange(options), (entry): TextEntry => [entry.key, entry.value]);
+}
+
+/** LMDB reports a write cut short by a full disk as EIO; whether it was that, a write of our own tells. */
+function asStoreFull(error: unknown, folder: string): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  const full = code === MAP_FULL || code === TRANSACTION_FULL || isNoRoom(code) || (code === EIO && !hasRoom(folder));
+  return full ? new StoreFull("there is no room for the state folder's database") : error;
+}
+
+function hasRoom(folder: string): boolean {
+  const path = `${folder}/room`;
+  try {
+    writeFileSync(path, Buffer.alloc(ROOM_BYTES), { mode: 0o600 });
+    return true;
+  } catch (error) {
+    return !isNoRoom(-((error as NodeJS.ErrnoException).errno ?? 0));
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+function isNoRoom(code: unknown): boolean {
+  return code === constants.errno.ENOSPC || code === constants.errno.EDQUOT;
+}

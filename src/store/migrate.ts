@@ -1,0 +1,47 @@
+/**
+ * Brings rows of an older schema to the present one, in a single transaction: after a crash the store is either old or new. Steps are
+ * never changed once released; each goes from one version to the next.
+ */
+import { failed, ok, type Result } from "../base/result.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
+import type { Store, StoreFault, Writer } from "./store.ts";
+
+/** From version `from` to `from + 1`. */
+export interface Step {
+  readonly from: number;
+  readonly run: (tx: Writer) => void;
+}
+
+/** None yet: version 1 is the first. */
+const STEPS: readonly Step[] = [];
+
+/** The version the store had before. A store without a version is empty and gets the present one. */
+export function migrate(
+  store: Pick<Store, "read" | "transact">,
+  steps: readonly Step[] = STEPS,
+  target: number = SCHEMA_VERSION,
+): Result<number, StoreFault> {
+  const version = store.read.meta.get("schema") ?? undefined;
+  if (version === target) return ok(target);
+  if (version === undefined) {
+    store.transact((tx) => tx.meta.put("schema", target));
+    return ok(target);
+  }
+  if (typeof version !== "number") return failed({ kind: "corrupt", why: "the state folder has no valid version" });
+  if (version > target)
+    return failed({
+      kind: "newer",
+      why: `the state folder was written by a later version of this program (${version})`,
+    });
+  const missing = range(version, target).find((from) => !steps.some((step) => step.from === from));
+  if (missing !== undefined) return failed({ kind: "corrupt", why: `no way leads on from state version ${missing}` });
+  store.transact((tx) => {
+    for (const from of range(version, target)) steps.find((step) => step.from === from)!.run(tx);
+    tx.meta.put("schema", target);
+  });
+  return ok(version);
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
+}

@@ -1,0 +1,12 @@
+/** Names of the files in the store's folder, besides `mark` (mark.ts) and `journal-N` (journal.ts). */
+
+/** The LMDB file in use. LMDB keeps `store.mdb-lock` beside it. */
+export const LIVE = "store.mdb";
+/** The last synced copy. */
+export const CHECKPOINT = "checkpoint.mdb";
+/** A copy under way. */
+export const CHECKPOINT_NEW = "checkpoint.new";
+/** A restored file under way. */
+export const RESTORING = "restoring.mdb";
+/** What was not believed after a power cut, until the next one. */
+export const ASIDE = "store.aside";
