@@ -71,6 +71,11 @@ export interface Content {
   isOpen(node: ItemKey): boolean;
   /** A new empty blob for a file born here; its row is written by the caller's transaction. */
   createBlob(): Answer<BlobId>;
+  /**
+   * A new open blob with a copy of all bytes of the node's current content, for a file that becomes an item of its own; its row is
+   * written by the caller's transaction. `stale` when not all bytes are here: it never waits for the network.
+   */
+  toBlob(node: ItemKey): Answer<BlobId>;
 
   /** Makes the blob immutable (later writes get a new generation), durable and hashed. `io` when the bytes do not match the recorded hash. */
   freeze(blob: BlobId): Answer<Frozen>;

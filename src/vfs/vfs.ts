@@ -65,6 +65,8 @@ export interface FileSystemStatus {
   readonly blockSize: number;
   readonly blocks: number;
   readonly blocksFree: number;
+  /** What can be written now: free in the cloud and on the local disk. */
+  readonly blocksAvailable: number;
   readonly files: number;
   readonly filesFree: number;
   readonly nameMax: number;
@@ -77,6 +79,8 @@ export interface Lock {
   readonly end: number;
   readonly owner: bigint | number;
   readonly pid: number;
+  /** A flock(2) lock: whole file, and in a space of its own (it never meets a fcntl lock). */
+  readonly flock?: true;
 }
 
 export interface Vfs {

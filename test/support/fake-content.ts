@@ -105,6 +105,16 @@ export class FakeContent implements Content {
     return failure ?? this.newBlob(new Uint8Array(0));
   }
 
+  async toBlob(node: ItemKey): Answer<BlobId> {
+    const failure = await this.step("createBlob");
+    if (failure) return failure;
+    const state = this.#current(node);
+    const bytes = state.at === "blob" ? this.disk.blobs.get(state.blob)?.bytes : this.cleanBytes(node, state.version);
+    if (!bytes && !(state.at === "clean" && state.size === 0 && state.id))
+      return fault("stale", "not all bytes are here");
+    return this.newBlob(bytes?.slice() ?? new Uint8Array(0));
+  }
+
   async freeze(blob: BlobId): Answer<Frozen> {
     const failure = await this.step("freeze");
     if (failure) return failure;

@@ -1,0 +1,178 @@
+/**
+ * Attributes: what stat shows and what setattr changes. Size and mtime of a file being written are those in memory; everything
+ * else comes from the store. Modes, nanoseconds and change times are facts of this machine; an mtime of a file goes to the cloud
+ * in whole seconds; owners never change.
+ */
+import { ok } from "../base/result.ts";
+import type { Source } from "../content/content.ts";
+import { fault } from "../model/fault.ts";
+import type { HandleId, ItemKey } from "../model/ids.ts";
+import type { Facts, Time } from "../model/item.ts";
+import { FILE_BYTES_MAX } from "../model/limits.ts";
+import { append } from "../oplog/oplog.ts";
+import type { Writer } from "../store/store.ts";
+import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
+import { rowOf, setFacts, type Core } from "./core.ts";
+import { roomFor } from "./room.ts";
+import { save, touchedNow } from "./unsaved.ts";
+import type { Answer, AttributeChange, Attributes, Reply } from "./vfs.ts";
+
+const PERMISSIONS = 0o7777;
+
+export function getattr(core: Core, node: ItemKey, handle?: HandleId): Answer<Attributes> {
+  const open = handle === undefined ? undefined : core.files.get(handle);
+  const view = viewLocal(core.read, node);
+  if (view) return ok(attributes(core, view, core.read.facts.get(node) ?? {}, open?.source));
+  const orphan = core.orphans.get(node);
+  if (!orphan) return fault("notFound", `node ${node} is not there`);
+  const source = open?.source ?? core.files.of(node)[0]?.source;
+  return ok({ ...attributes(core, orphan.view, orphan.facts, source), links: 0 });
+}
+
+/** `source`: the bytes to tell the size of; without, those of the node's current content. */
+export function attributes(core: Core, view: LocalView, facts: Facts, source?: Source): Attributes {
+  const { node, kind, content } = view;
+  const bytes = source ?? (content.from === "blob" ? core.content.openBlob(content.blob) : undefined);
+  const size = kind === "folder" ? 0 : (bytes?.size ?? view.size);
+  const unsaved = bytes?.blob === undefined ? undefined : core.files.unsaved.get(bytes.blob);
+  const mtime = unsaved ?? shownMtime(view, facts);
+  return {
+    inode: node,
+    kind,
+    mode: facts.mode ?? (kind === "folder" ? 0o755 : 0o644) & ~core.umask,
+    uid: core.uid,
+    gid: core.gid,
+    size,
+    blocks: kind === "folder" ? 0 : Math.ceil(bytesHere(core, view, size) / 512),
+    links: kind === "folder" ? 2 : 1,
+    mtime,
+    ctime: unsaved ?? facts.ctime ?? mtime,
+    birth: view.mirror ? { s: view.mirror.birth, n: 0 } : mtime,
+  };
+}
+
+/** Unpushed bytes are all here; of clean ones those that content has fetched. */
+function bytesHere(core: Core, view: LocalView, size: number): number {
+  if (view.content.from === "blob") return size;
+  const ranges = core.read.cached.get(view.node)?.ranges ?? [];
+  let here = 0;
+  for (let i = 0; i + 1 < ranges.length; i += 2) here += ranges[i + 1]! - ranges[i]!;
+  return Math.min(here, size);
+}
+
+/** A folder's own time is a fact of this machine; a file's seconds are the item's. */
+export function shownMtime(view: Pick<LocalView, "kind" | "mtime">, facts: Facts): Time {
+  if (facts.mtime && (view.kind === "folder" || facts.mtime.s === view.mtime)) return facts.mtime;
+  return { s: view.mtime, n: 0 };
+}
+
+export function setattr(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Reply<Attributes> {
+  const refused = core.refusal() ?? foreignOwner(core, change);
+  if (refused) return refused;
+  const view = viewLocal(core.read, node);
+  if (!view && !core.orphans.has(node)) return fault("notFound", `node ${node} is not there`);
+  const shown = view ?? core.orphans.get(node)!.view;
+  if (change.size === undefined) return setPlain(core, node, change, handle);
+  if (shown.kind === "folder") return fault("isFolder", "a folder has no size to set");
+  return resize(core, node, change.size, handle).then((resized) =>
+    resized.ok ? setPlain(core, node, change, handle) : resized,
+  );
+}
+
+/** mkdir, create and the like: the entries of a folder changed. */
+export function touchFolder(core: Core, tx: Writer, folder: ItemKey): void {
+  const now = core.now();
+  setFacts(tx, folder, { mtime: now, ctime: now });
+}
+
+function foreignOwner(core: Core, change: AttributeChange): Answer<never> | undefined {
+  const own = (change.uid ?? core.uid) === core.uid && (change.gid ?? core.gid) === core.gid;
+  return own ? undefined : fault("notPermitted", "every item belongs to the user who mounted");
+}
+
+async function resize(core: Core, node: ItemKey, size: number, handle?: HandleId): Promise<Answer<undefined>> {
+  const room = roomFor(core, node, size);
+  if (!room.ok) return room;
+  const open =
+    handle === undefined ? core.files.of(node).find((file) => isCurrent(core, file.source)) : core.files.get(handle);
+  if (open) return truncateOpen(core, open.source, size);
+  const source = core.content.open(node);
+  try {
+    return await truncateOpen(core, source, size);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Also a truncation to the present size counts as a write: the mtime moves. */
+export async function truncateOpen(core: Core, source: Source, size: number): Promise<Answer<undefined>> {
+  if (size > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no larger file");
+  const done = await source.truncate(size);
+  if (!done.ok) return done;
+  if (source.blob !== undefined) touchedNow(core, source);
+  else return setTimes(core, source.node, { mtime: "now" });
+  return save(core, source);
+}
+
+function isCurrent(core: Core, source: Source): boolean {
+  const view = viewLocal(core.read, source.node);
+  if (!view) return true;
+  return view.content.from === "blob" ? source.blob === view.content.blob : source.blob === undefined;
+}
+
+function setPlain(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Answer<Attributes> {
+  if (change.mode !== undefined) {
+    const mode = change.mode & PERMISSIONS;
+    const done = setOwnFacts(core, node, { mode, ctime: core.now() });
+    if (!done.ok) return done;
+  } else if (change.uid !== undefined || change.gid !== undefined) {
+    const done = setOwnFacts(core, node, { ctime: core.now() });
+    if (!done.ok) return done;
+  }
+  if (change.mtime !== undefined) {
+    const done = setTimes(core, node, change);
+    if (!done.ok) return done;
+  }
+  return getattr(core, node, handle);
+}
+
+function setOwnFacts(core: Core, node: ItemKey, facts: Facts): Answer<undefined> {
+  const orphan = core.orphans.get(node);
+  if (!viewLocal(core.read, node) && orphan) {
+    orphan.facts = { ...orphan.facts, ...facts };
+    return ok();
+  }
+  return core.commit((tx) => setFacts(tx, node, facts)) as Answer<undefined>;
+}
+
+/** Sets the mtime; what a running write would have made of it is forgotten, a later write moves it again. */
+function setTimes(core: Core, node: ItemKey, change: Pick<AttributeChange, "mtime">): Answer<undefined> {
+  const now = core.now();
+  const mtime = change.mtime === "now" ? now : change.mtime!;
+  const view = viewLocal(core.read, node);
+  if (!view) return setOrphanTimes(core, node, mtime);
+  const blob = view.content.from === "blob" ? view.content.blob : undefined;
+  const source = blob === undefined ? undefined : core.content.openBlob(blob);
+  const done = core.commit((tx) => {
+    setFacts(tx, node, { mtime, ctime: now });
+    if (view.kind === "folder") return;
+    const content = view.content.from === "blob" && source ? { ...view.content, size: source.size } : view.content;
+    changeTrees(tx, new Map([[node, { local: rowOf(view, { mtime: mtime.s, content }) }]]));
+    if (view.mtime !== mtime.s) append(tx, { type: "setMetadata", node, mtime: mtime.s }, core.clock.now());
+  });
+  if (!done.ok) return done;
+  if (blob !== undefined) core.files.unsaved.delete(blob);
+  core.changed({ kind: "logged" });
+  return ok();
+}
+
+function setOrphanTimes(core: Core, node: ItemKey, mtime: Time): Answer<undefined> {
+  const orphan = core.orphans.get(node)!;
+  core.orphans.set(node, {
+    view: { ...orphan.view, mtime: mtime.s },
+    facts: { ...orphan.facts, mtime, ctime: core.now() },
+  });
+  for (const file of core.files.of(node))
+    if (file.source.blob !== undefined) core.files.unsaved.delete(file.source.blob);
+  return ok();
+}

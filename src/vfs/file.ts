@@ -1,0 +1,213 @@
+/**
+ * Open files. Opening moves no byte; bytes are read and written through the Source that content gives; lengths and times are
+ * committed as unsaved.ts says. What flush has answered survives kill -9, what fsync has answered survives a power cut.
+ */
+import { ok } from "../base/result.ts";
+import { fault } from "../model/fault.ts";
+import type { BlobId, HandleId, ItemKey } from "../model/ids.ts";
+import { fold } from "../model/name.ts";
+import { append } from "../oplog/oplog.ts";
+import { changeTrees, localAt, newNode, viewLocal, type LocalView } from "../store/tree.ts";
+import { attributes, getattr, touchFolder, truncateOpen } from "./attributes.ts";
+import { living, setFacts, type Core } from "./core.ts";
+import { durable } from "./directory.ts";
+import { settleIdentity } from "./identity.ts";
+import { checkPlace, checkSealed, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import type { OpenFile } from "./open-files.ts";
+import { opsOf } from "./pending.ts";
+import { roomFor } from "./room.ts";
+import { afterwards, dropClean, splitSoon, sweepSoon } from "./settle.ts";
+import { save, StaleWrite, touchedNow, touchOps } from "./unsaved.ts";
+import type { Answer, Attributes, OpenFlags, Reply } from "./vfs.ts";
+
+export interface Created {
+  readonly handle: HandleId;
+  readonly attributes: Attributes;
+}
+
+export function create(
+  core: Core,
+  parent: ItemKey,
+  name: string,
+  how: { readonly mode: number; readonly flags: OpenFlags & { exclusive: boolean } },
+): Reply<Created> {
+  const refused = core.refusal();
+  if (refused) return refused;
+  const folder = folderAt(core, parent);
+  if (!folder.ok) return folder;
+  return whenListed(core, parent, () => {
+    const there = localAt(core.read, parent, fold(name));
+    if (there !== undefined) return openExisting(core, there, how.flags);
+    const place = checkPlace(core, parent, name);
+    return place.ok ? bear(core, parent, name, how) : place;
+  });
+}
+
+async function openExisting(
+  core: Core,
+  node: ItemKey,
+  flags: OpenFlags & { exclusive: boolean },
+): Promise<Answer<Created>> {
+  if (flags.exclusive) return fault("exists", "the name is taken");
+  const handle = await open(core, node, flags);
+  if (!handle.ok) return handle;
+  const shown = getattr(core, node, handle.value);
+  return shown.ok ? ok({ handle: handle.value, attributes: shown.value }) : shown;
+}
+
+/** A file begins with an empty blob. While content made it, somebody else may have taken the name. */
+async function bear(
+  core: Core,
+  parent: ItemKey,
+  name: string,
+  how: { readonly mode: number; readonly flags: OpenFlags & { exclusive: boolean } },
+): Promise<Answer<Created>> {
+  const blob = await core.content.createBlob();
+  if (!blob.ok) return blob;
+  const there = localAt(core.read, parent, fold(name));
+  const place = checkPlace(core, parent, name);
+  if (there !== undefined || !place.ok) {
+    sweepSoon(core);
+    return there === undefined ? (place as Answer<never>) : openExisting(core, there, how.flags);
+  }
+  const born = commitBirth(core, { parent, name, mode: how.mode, blob: blob.value });
+  if (!born.ok) {
+    sweepSoon(core);
+    return born;
+  }
+  const node = born.value;
+  const { read: reads, write: writes, append: appends } = how.flags;
+  const { id } = core.files.add({ node, source: core.content.open(node), read: reads, write: writes, append: appends });
+  return ok({ handle: id, attributes: attributes(core, viewLocal(core.read, node)!, core.read.facts.get(node) ?? {}) });
+}
+
+function commitBirth(
+  core: Core,
+  birth: { readonly parent: ItemKey; readonly name: string; readonly mode: number; readonly blob: BlobId },
+): Answer<ItemKey> {
+  const { parent, name, mode, blob } = birth;
+  const now = core.now();
+  const done = core.commit((tx) => {
+    const node = newNode(tx);
+    const row = { kind: "file", parent, name, mtime: now.s, content: { from: "blob", blob, size: 0 } } as const;
+    changeTrees(tx, new Map([[node, { local: row }]]));
+    tx.blobs.put(blob, { node, size: 0, state: "open" });
+    setFacts(tx, node, { mode: mode & 0o7777, mtime: now, ctime: now });
+    append(tx, { type: "createFile", node, parent, name }, core.clock.now());
+    touchFolder(core, tx, parent);
+    return { node, settled: settleIdentity(core, tx, [node]) };
+  });
+  if (!done.ok) return done;
+  forgetSpellings(core, parent, name);
+  afterwards(core, done.value.settled);
+  return ok(done.value.node);
+}
+
+export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise<Answer<HandleId>> {
+  const view = openable(core, node, flags);
+  if (!view.ok) return view;
+  const file = core.files.add({
+    node,
+    source: core.content.open(node),
+    read: flags.read,
+    write: flags.write,
+    append: flags.append,
+  });
+  if (!flags.truncate || !flags.write) return ok(file.id);
+  const cut = await truncateOpen(core, file.source, 0);
+  if (cut.ok) return ok(file.id);
+  core.files.remove(file.id);
+  await file.source.close();
+  return cut;
+}
+
+function openable(core: Core, node: ItemKey, flags: OpenFlags): Answer<LocalView> {
+  const view = living(core, node);
+  if (!view.ok) return view;
+  const { kind, mirror, parent } = view.value;
+  if (kind === "folder") return fault("isFolder", "a folder is not opened as a file");
+  if (mirror?.opaque) return fault("denied", `the bytes of a ${mirror.opaque} item cannot be had`);
+  const refused = flags.write ? (core.refusal() ?? checkSealed(core, parent)) : undefined;
+  return refused ?? view;
+}
+
+export async function read(
+  core: Core,
+  handle: HandleId,
+  range: { readonly position: number; readonly length: number; readonly signal: AbortSignal | undefined },
+): Promise<Answer<Uint8Array>> {
+  const file = core.files.get(handle);
+  if (!file?.read) return fault("badHandle", "the file is not open for reading");
+  return file.source.read(range.position, range.length, range.signal);
+}
+
+export async function write(
+  core: Core,
+  handle: HandleId,
+  position: number,
+  bytes: Uint8Array,
+): Promise<Answer<number>> {
+  const file = core.files.get(handle);
+  if (!file?.write) return fault("badHandle", "the file is not open for writing");
+  const refused = core.refusal();
+  if (refused) return refused;
+  if (bytes.length === 0) return ok(0);
+  if (!file.append) return writeAt(core, file, position, bytes);
+  return core.appends.run(file.source, () => writeAt(core, file, file.source.size, bytes));
+}
+
+async function writeAt(core: Core, file: OpenFile, position: number, bytes: Uint8Array): Promise<Answer<number>> {
+  const { source } = file;
+  const end = position + bytes.length;
+  const room = end > source.size ? roomFor(core, source.node, end) : ok();
+  if (!room.ok) return room;
+  try {
+    const done = await source.write(position, bytes);
+    if (done.ok) touchedNow(core, source);
+    return done;
+  } catch (error) {
+    if (error instanceof StaleWrite) return fault("stale", "the file got other bytes since it was opened");
+    throw error;
+  }
+}
+
+/** Each close(2): what was written so far is committed, and the settle window begins anew. */
+export function flush(core: Core, handle: HandleId): Answer<undefined> {
+  const file = core.files.get(handle);
+  if (!file) return fault("badHandle", "the file is not open");
+  return save(core, file.source);
+}
+
+export async function fsync(core: Core, handle: HandleId): Promise<Answer<undefined>> {
+  const file = core.files.get(handle);
+  if (!file) return fault("badHandle", "the file is not open");
+  const synced = await file.source.sync();
+  if (!synced.ok) return synced;
+  const saved = save(core, file.source);
+  return saved.ok ? durable(core) : saved;
+}
+
+/** The last close. The handle ends whatever happens; a failure is told, and what was flushed before stays. */
+export async function release(core: Core, handle: HandleId): Promise<Answer<undefined>> {
+  const file = core.files.get(handle);
+  if (!file) return fault("badHandle", "the file is not open");
+  const saved = save(core, file.source);
+  const { node } = file.source;
+  core.files.remove(handle);
+  if (file.write) closedForWriting(core, node);
+  await file.source.close();
+  if (core.files.of(node).length === 0) forgetOrphan(core, file);
+  return saved;
+}
+
+function closedForWriting(core: Core, node: ItemKey): void {
+  if (opsOf(core.read, node).length > 0 && !core.refusal()) touchOps(core, node);
+  if (core.waiting.splits.size > 0) splitSoon(core);
+}
+
+function forgetOrphan(core: Core, file: OpenFile): void {
+  if (file.source.blob !== undefined) core.files.unsaved.delete(file.source.blob);
+  if (!core.orphans.delete(file.node)) return;
+  sweepSoon(core);
+  if (!core.read.mirror.get(file.node)) dropClean(core, file.node);
+}

@@ -1,0 +1,113 @@
+/**
+ * Names to nodes. A name is looked up as the service compares names, so every spelling reaches the one item of a slot. A folder
+ * whose children are not all known is listed before anything is said about a name that is not there: it never looks empty.
+ */
+import { ok } from "../base/result.ts";
+import { fault } from "../model/fault.ts";
+import { ROOT, type Folded, type ItemKey } from "../model/ids.ts";
+import { CLOUD_PATH_CHARACTERS_MAX, NAME_UTF16_UNITS_MAX, SPELLINGS_MAX } from "../model/limits.ts";
+import { checkLocalName, fold, isLocalOnlyName, toCloudName } from "../model/name.ts";
+import type { Reader } from "../store/store.ts";
+import { isLocalOnly } from "../store/local-only.ts";
+import { localAt, viewLocal, type LocalView } from "../store/tree.ts";
+import { attributes } from "./attributes.ts";
+import { living, type Core } from "./core.ts";
+import type { Answer, Attributes, Reply } from "./vfs.ts";
+
+export function lookup(core: Core, parent: ItemKey, name: string): Reply<Attributes> {
+  const folder = folderAt(core, parent);
+  if (!folder.ok) return folder;
+  if (name.length > NAME_UTF16_UNITS_MAX) return fault("nameTooLong", "the name is too long");
+  const here = localAt(core.read, parent, fold(name));
+  if (here !== undefined) return ok(found(core, here, name));
+  return whenListed(core, parent, () => {
+    const node = localAt(core.read, parent, fold(name));
+    return node === undefined ? fault("notFound", "no such name") : ok(found(core, node, name));
+  });
+}
+
+function found(core: Core, node: ItemKey, name: string): Attributes {
+  const view = viewLocal(core.read, node)!;
+  if (view.name !== name) noteSpelling(core, view, name);
+  return attributes(core, view, core.read.facts.get(node) ?? {});
+}
+
+/** A living folder. */
+export function folderAt(core: Core, node: ItemKey): Answer<LocalView> {
+  const view = living(core, node);
+  return view.ok && view.value.kind !== "folder" ? fault("notFolder", "not a folder") : view;
+}
+
+/** Answers at once when all children of the folder are known, else after it was listed (or could not be). */
+export function whenListed<T>(core: Core, folder: ItemKey, answer: () => Reply<T>): Reply<T> {
+  if (isListed(core.read, folder)) return answer();
+  return core.list(folder).then((listed) => (listed.ok ? answer() : listed));
+}
+
+export function isListed(read: Reader, folder: ItemKey): boolean {
+  if (read.meta.get("enumerated") !== undefined || read.listed.get(folder) !== undefined) return true;
+  return folder !== ROOT && read.mirror.get(folder) === undefined;
+}
+
+/** Whether something may be called `name` in `parent`: a folder that takes entries, a name the service can hold, a path short enough. */
+export function checkPlace(core: Core, parent: ItemKey, name: string): Answer<LocalView> {
+  const folder = folderAt(core, parent);
+  if (!folder.ok) return folder;
+  const wrong = checkLocalName(name);
+  if (wrong) {
+    core.log.trace("a name was refused", { why: wrong.why });
+    return { ok: false, fault: wrong };
+  }
+  const sealed = checkSealed(core, parent);
+  if (sealed) return sealed;
+  const local = isLocalOnlyName(name, core.localOnlyNames) || isLocalOnly(core.read, parent, core.localOnlyNames);
+  if (!local && cloudPathLength(core.read, parent, name) > CLOUD_PATH_CHARACTERS_MAX)
+    return fault("nameTooLong", `the path in the cloud would have more than ${CLOUD_PATH_CHARACTERS_MAX} characters`);
+  return folder;
+}
+
+/** What is inside a package or behind a shortcut cannot be changed. */
+export function checkSealed(core: Core, folder: ItemKey): Answer<never> | undefined {
+  for (let at = folder; at !== ROOT;) {
+    const view = viewLocal(core.read, at);
+    if (!view) return undefined;
+    if (view.mirror?.opaque) return fault("denied", `inside a ${view.mirror.opaque} nothing can be changed from here`);
+    at = view.parent;
+  }
+  return undefined;
+}
+
+function cloudPathLength(read: Reader, parent: ItemKey, name: string): number {
+  let length = (toCloudName(name) ?? name).length;
+  for (let at = parent; at !== ROOT;) {
+    const view = viewLocal(read, at);
+    if (!view) return length;
+    length += 1 + (toCloudName(view.name) ?? view.name).length;
+    at = view.parent;
+  }
+  return length;
+}
+
+// ---- spellings: the kernel caches a name as it was asked for ------------------------------------------------------------------
+
+/** Bounded; forgetting one costs at most a stale entry until the kernel's time-out. */
+function noteSpelling(core: Core, view: LocalView, name: string): void {
+  const slot = slotKey(view.parent, fold(name));
+  const known = core.spellings.get(slot);
+  if (known) return void known.add(name);
+  if (core.spellings.size >= SPELLINGS_MAX) core.spellings.clear();
+  core.spellings.set(slot, new Set([name]));
+}
+
+/** The occupant of a slot has changed: the kernel forgets what it knows under other spellings than the one it used. */
+export function forgetSpellings(core: Core, parent: ItemKey, name: string): void {
+  const slot = slotKey(parent, fold(name));
+  const known = core.spellings.get(slot);
+  if (!known) return;
+  core.spellings.delete(slot);
+  for (const spelling of known) if (spelling !== name) core.changed({ kind: "entry", parent, name: spelling });
+}
+
+function slotKey(parent: ItemKey, name: Folded): string {
+  return `${parent}/${name}`;
+}

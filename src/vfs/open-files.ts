@@ -1,0 +1,50 @@
+/**
+ * The handles in use, and what is known of open files before it is committed: the mtime of writes since the last commit.
+ * Times are kept per blob, because a rebase may move a blob to another node while it is open.
+ * A handle number is never used twice.
+ */
+import { handleId, type BlobId, type HandleId, type ItemKey } from "../model/ids.ts";
+import type { Time } from "../model/item.ts";
+import type { Source } from "../content/content.ts";
+
+export interface OpenFile {
+  readonly id: HandleId;
+  /** The node that was opened. Its bytes may have moved: `source.node` says where they belong now. */
+  readonly node: ItemKey;
+  readonly source: Source;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly append: boolean;
+}
+
+export interface OpenFiles {
+  add(file: Omit<OpenFile, "id">): OpenFile;
+  get(id: HandleId): OpenFile | undefined;
+  remove(id: HandleId): void;
+  all(): Iterable<OpenFile>;
+  /** Handles of the node, as opened or by where their bytes are now. */
+  of(node: ItemKey): readonly OpenFile[];
+  readonly count: number;
+  /** When the blob was last written to, if that is not committed yet. */
+  readonly unsaved: Map<BlobId, Time>;
+}
+
+export function openFiles(): OpenFiles {
+  const byId = new Map<HandleId, OpenFile>();
+  let next = 1;
+  return {
+    add(file) {
+      const opened: OpenFile = { ...file, id: handleId(next++) };
+      byId.set(opened.id, opened);
+      return opened;
+    },
+    get: (id) => byId.get(id),
+    remove: (id) => void byId.delete(id),
+    all: () => byId.values(),
+    of: (node) => [...byId.values()].filter((file) => file.node === node || file.source.node === node),
+    get count() {
+      return byId.size;
+    },
+    unsaved: new Map(),
+  };
+}
