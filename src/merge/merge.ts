@@ -2,9 +2,12 @@
  * The words of the merge: trees as plain data, what a rebase decides, what a script does. Everything in this folder is a pure
  * function of its arguments: no clock, no randomness, no iteration order of unordered input reaches a result.
  *
- *   opgraph   conditions and effects of operations: finds conflicts, orders scripts, breaks cycles by parking
- *   rebase    (Base, Local, Remote) -> what Local becomes on top of Remote
- *   plan      (Mirror, Local) -> the script that makes the cloud say what Local says
+ *   tree-view  trees as overlays on trees; comparing places and bytes
+ *   changes    the difference of two trees as typed operations: the cloud's changes and ours speak one language
+ *   opgraph    what operations need and do: who provides a need (order), who destroys one (conflict)
+ *   rebase     (Base, Local, Remote) -> what Local becomes on top of Remote; its steps are survive, contents, slots, conflicts
+ *   plan       (Mirror, Local) -> the script that makes the cloud say what Local says; cycles are broken by parking
+ *   ready      which steps of a script may be sent now
  *   executor  runs a script on a copy of a tree and refuses every step whose conditions do not hold; shares no code with the planner
  *   compact   equivalence-preserving rewrites of a log
  */
@@ -20,6 +23,8 @@ export interface Bytes {
   readonly seen?: string;
   /** For unpushed bytes: the tag of conflict names (first characters of base32 SHA-256), and the mtime's UTC date. */
   readonly tag?: string;
+  /** For unpushed bytes: earlier ones of the same node that were sent and may have arrived; the cloud having one of them is no news. */
+  readonly sent?: readonly { readonly size: number; readonly hash: string }[];
 }
 
 export interface TreeNode {
@@ -111,4 +116,17 @@ export type Action =
 export interface Script {
   /** In an order in which every step's conditions hold when it is reached. */
   readonly steps: readonly Step[];
+  /** Items these steps delete, those covered by the delete of a folder above them too. */
+  readonly deletes: number;
+  /** Nodes that differ and are not sent: local-only ones, and those that wait for the place of such a one. */
+  readonly left: readonly ItemKey[];
+}
+
+export interface PlanOptions {
+  /** Nodes that never go to the cloud, nor anything below them. */
+  readonly localOnly: ReadonlySet<ItemKey>;
+  /** Nodes that carry a parking name of ours in the tree the script starts from, with the name they really have. */
+  readonly parked: ReadonlyMap<ItemKey, string>;
+  /** Makes parking names different from those of other devices. */
+  readonly device: string;
 }

@@ -1,0 +1,122 @@
+/**
+ * Every history of up to k acts on a small tree, as one side could make it: create, write, move, rename, delete (with all below), set
+ * mtime. Bytes are unique per write, but for the contents "same" that both sides may write, and every write records what it saw.
+ */
+import { ROOT, type ItemKey } from "../../src/model/ids.ts";
+import type { TreeNode } from "../../src/merge/merge.ts";
+import { alike, below, key, type PlainTree } from "./plain-tree.ts";
+
+export interface Side {
+  readonly side: "local" | "cloud";
+  readonly names: readonly string[];
+}
+
+export interface State {
+  readonly tree: PlainTree;
+  /** Serial of the last move of a node. */
+  readonly movedAt: ReadonlyMap<ItemKey, number>;
+  readonly acts: readonly string[];
+}
+
+export function start(tree: PlainTree): State {
+  return { tree, movedAt: new Map(), acts: [] };
+}
+
+/** All states after exactly one more act. */
+export function* next(state: State, side: Side): Iterable<State> {
+  const nodes = [...state.tree.keys()].sort((a, b) => a - b);
+  const folders = nodes.filter((node) => state.tree.get(node)?.kind === "folder");
+  for (const parent of folders)
+    for (const name of side.names) {
+      yield* put(state, side, { parent, name, kind: "folder" });
+      yield* put(state, side, { parent, name, kind: "file", hash: `${side.side}${state.acts.length}` });
+      yield* put(state, side, { parent, name, kind: "file", hash: "same" });
+      for (const node of nodes) yield* moved(state, node, { parent, name });
+    }
+  for (const node of nodes) {
+    if (node === ROOT) continue;
+    yield without(state, node);
+    if (state.tree.get(node)?.kind !== "file") continue;
+    yield written(state, side, { node, hash: `${side.side}${state.acts.length}` });
+    yield written(state, side, { node, hash: "same" });
+    yield touched(state, side, node);
+  }
+}
+
+/** Every state after at most `most` acts, each tree once. */
+export function reachable(tree: PlainTree, side: Side, most: number): State[] {
+  const seen = new Map<string, State>();
+  let round = [start(tree)];
+  for (let acts = 0; acts <= most; acts++) {
+    const following: State[] = [];
+    for (const state of round) {
+      const print = fingerprint(state);
+      if (seen.has(print)) continue;
+      seen.set(print, state);
+      if (acts < most) following.push(...next(state, side));
+    }
+    round = following;
+  }
+  return [...seen.values()];
+}
+
+function fingerprint(state: State): string {
+  return JSON.stringify([[...state.tree].sort((a, b) => a[0] - b[0]), [...state.movedAt].sort((a, b) => a[0] - b[0])]);
+}
+
+function act(state: State, what: string, change: (tree: PlainTree) => void, moving?: ItemKey): State {
+  const tree = new Map(state.tree);
+  change(tree);
+  const movedAt = new Map(state.movedAt);
+  if (moving !== undefined) movedAt.set(moving, state.acts.length + 1);
+  return { tree, movedAt, acts: [...state.acts, what] };
+}
+
+function occupied(tree: PlainTree, parent: ItemKey, name: string, except?: ItemKey): boolean {
+  for (const [node, state] of tree)
+    if (node !== ROOT && node !== except && state.parent === parent && alike(state.name) === alike(name)) return true;
+  return false;
+}
+
+function* put(
+  state: State,
+  side: Side,
+  what: { parent: ItemKey; name: string; kind: "file" | "folder"; hash?: string },
+): Iterable<State> {
+  if (occupied(state.tree, what.parent, what.name)) return;
+  const node = key((side.side === "local" ? 100 : 200) + state.acts.length);
+  const bytes = what.hash === undefined ? null : bytesOf(side, { hash: what.hash, serial: node, seen: undefined });
+  const made: TreeNode = { kind: what.kind, parent: what.parent, name: what.name, bytes, mtime: bytes ? node : 0 };
+  yield act(state, `create ${what.parent}/${what.name} ${what.hash ?? ""}`, (tree) => void tree.set(node, made));
+}
+
+function bytesOf(side: Side, what: { hash: string; serial: number; seen: string | undefined }): TreeNode["bytes"] {
+  if (side.side === "cloud") return { version: `c:${what.hash}:${what.serial}`, size: 1, hash: what.hash };
+  const seen = what.seen === undefined ? {} : { seen: what.seen };
+  return { version: `blob:${what.hash}:${what.serial}`, size: 1, hash: what.hash, tag: what.hash, ...seen };
+}
+
+function* moved(state: State, node: ItemKey, to: { parent: ItemKey; name: string }): Iterable<State> {
+  const was = state.tree.get(node);
+  if (node === ROOT || !was || (was.parent === to.parent && was.name === to.name)) return;
+  if (occupied(state.tree, to.parent, to.name, node) || below(state.tree, node).includes(to.parent)) return;
+  yield act(state, `move ${node} to ${to.parent}/${to.name}`, (tree) => void tree.set(node, { ...was, ...to }), node);
+}
+
+function without(state: State, node: ItemKey): State {
+  return act(state, `delete ${node}`, (tree) => below(state.tree, node).forEach((gone) => tree.delete(gone)));
+}
+
+function written(state: State, side: Side, what: { node: ItemKey; hash: string }): State {
+  const was = state.tree.get(what.node) as TreeNode;
+  const seen = was.bytes?.version.startsWith("blob:") ? was.bytes.seen : was.bytes?.version;
+  const bytes = bytesOf(side, { hash: what.hash, serial: 300 + state.acts.length, seen });
+  const mtime = (side.side === "local" ? 400 : 500) + state.acts.length;
+  return act(state, `write ${what.node} ${what.hash}`, (tree) => void tree.set(what.node, { ...was, bytes, mtime }));
+}
+
+function touched(state: State, side: Side, node: ItemKey): State {
+  const was = state.tree.get(node) as TreeNode;
+  const mtime = (side.side === "local" ? 600 : 700) + state.acts.length;
+  return act(state, `touch ${node}`, (tree) => void tree.set(node, { ...was, mtime }));
+}
