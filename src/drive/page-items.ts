@@ -1,0 +1,82 @@
+/**
+ * The entries of a page as changes. An entry that tells too little, or whose name looks percent-encoded (some answers encode names;
+ * some names just look so), is asked for by its id. What cannot be shown is left out and logged; a tombstone comes only from a
+ * `deleted` facet or a 404 by id.
+ */
+import { limit } from "../base/limit.ts";
+import type { Log } from "../base/log.ts";
+import { failed, ok, type Result } from "../base/result.ts";
+import type { CloudChange } from "../model/change.ts";
+import type { Fault } from "../model/fault.ts";
+import type { ItemId } from "../model/ids.ts";
+import { NAME_CHECKS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
+import type { Drive } from "./drive.ts";
+import type { WireItem } from "./wire.ts";
+
+export interface PageContext {
+  readonly drive: Pick<Drive, "item">;
+  readonly log: Log;
+  readonly signal: AbortSignal | undefined;
+}
+
+export async function knownChanges(
+  entries: readonly WireItem[],
+  context: PageContext,
+): Promise<Result<CloudChange[], Fault>> {
+  const doubtful = new Set(entries.filter(looksEncoded).slice(0, NAME_CHECKS_MAX));
+  const reads = limit(STRONG_READS_MAX);
+  const known = await Promise.all(
+    entries.map((entry) =>
+      entry.is === "incomplete" || doubtful.has(entry)
+        ? reads.run(() => strongly(idOf(entry), context))
+        : Promise.resolve(ok(plainly(entry, context.log))),
+    ),
+  );
+  const changes: CloudChange[] = [];
+  for (const change of known) {
+    if (!change.ok) return change;
+    if (change.value) changes.push(change.value);
+  }
+  return ok(changes);
+}
+
+function plainly(entry: WireItem, log: Log): CloudChange | undefined {
+  if (entry.is === "item") return { deleted: false, item: entry.item };
+  if (entry.is === "gone") return { deleted: true, id: entry.id };
+  log.fault(`an item of the cloud is not shown: ${entry.why}`, { id: entry.id });
+  return undefined;
+}
+
+async function strongly(
+  id: ItemId,
+  { drive, log, signal }: PageContext,
+): Promise<Result<CloudChange | undefined, Fault>> {
+  const item = await drive.item(id, signal);
+  if (item.ok) return ok({ deleted: false, item: item.value });
+  switch (item.fault.kind) {
+    case "notFound":
+      return ok({ deleted: true, id });
+    case "invalid":
+    case "denied":
+    case "garbled":
+      log.fault(`an item of the cloud is not shown: ${item.fault.why}`, { id });
+      return ok(undefined);
+    default:
+      return failed(item.fault);
+  }
+}
+
+/** The name is what percent-encoding would make of another one. */
+function looksEncoded(entry: WireItem): boolean {
+  if (entry.is !== "item" || !entry.item.name.includes("%")) return false;
+  try {
+    const decoded = decodeURIComponent(entry.item.name);
+    return decoded !== entry.item.name && encodeURIComponent(decoded) === entry.item.name;
+  } catch {
+    return false;
+  }
+}
+
+function idOf(entry: WireItem): ItemId {
+  return entry.is === "item" ? entry.item.id : entry.id;
+}

@@ -1,0 +1,9 @@
+/** A Drive of which at most so many calls run at once; the others wait in the order they came. A download counts until its first byte. */
+import { limit } from "../base/limit.ts";
+import type { Drive } from "./drive.ts";
+import { wrapCalls } from "./wrap-calls.ts";
+
+export function withLimit(drive: Drive, most: number): Drive {
+  const slots = limit(most);
+  return wrapCalls(drive, (_, call) => slots.run(call));
+}
