@@ -9,18 +9,12 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-const HOSTS = [
-  ...["graph.microsoft.com", "login.microsoftonline.com", "graph.microsoft.us", "dod-graph.microsoft.us"],
-  ...["login.microsoftonline.us", "microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "api.onedrive.com"],
-  ...[
-    "*.sharepoint.com",
-    "*.1drv.com",
-    "*.up.1drv.com",
-    "*.dm.files.1drv.com",
-    "*.microsoftpersonalcontent.com",
-    "*.svc.ms",
-  ],
-];
+const HOSTS = `
+  graph.microsoft.com login.microsoftonline.com graph.microsoft.us dod-graph.microsoft.us login.microsoftonline.us
+  microsoftgraph.chinacloudapi.cn login.chinacloudapi.cn api.onedrive.com *.sharepoint.com *.1drv.com *.up.1drv.com
+  *.dm.files.1drv.com *.microsoftpersonalcontent.com *.svc.ms`
+  .trim()
+  .split(/\s+/);
 
 export interface Certificates {
   /** Path of the authority's certificate, for clients to trust. */

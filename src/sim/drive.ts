@@ -1,7 +1,7 @@
 /** One drive: its identity, its root, its journal and its recycle bin. The simulator has the person's own and a second one. */
 import type { Ids } from "./ids.ts";
 import type { Item } from "./item.ts";
-import { Journal } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 
 export interface Drive {
   readonly index: number;

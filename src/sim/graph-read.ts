@@ -31,7 +31,7 @@ export function getChildren(call: SignedCall, address: Address, hits: Hits): Ans
 }
 
 export function getVersions(call: SignedCall, address: Address): Answer {
-  return json(200, { value: versionsJson(fileAt(call, address), call.pen) });
+  return json(200, { value: versionsJson(fileAt(call, address)) });
 }
 
 export function getContent(call: SignedCall, address: Address): Answer {

@@ -89,13 +89,11 @@ export function postRestoreVersion(call: SignedCall, address: Address, id: strin
 export function postCopy(call: SignedCall, address: Address, body: Json, hits: Hits): Answer {
   const { world, monitors } = call.service;
   const item = itemAt(world, address);
-  if (call.query.has("@microsoft.graph.conflictBehavior") && !world.profile.copyConflictInQuery) {
-    throw badRequest("invalidRequest", "conflictBehavior is not supported on this drive.");
-  }
   const parent = newParent(call, item, body) ?? item.parent;
   if (!parent) throw badRequest("invalidRequest", "The root cannot be copied here.");
   const slot = { parent, name: textField(body, "name") ?? item.name };
-  const conflict = conflictOf(call.query, body, "fail");
+  const query = world.profile.copyConflictInQuery ? call.query : new URLSearchParams();
+  const conflict = conflictOf(query, body, "fail");
   const path = monitors.start({ copy: () => copyItem(world, item, slot, { conflict, by: call.by }), hits });
   return empty(202, { location: call.links.monitor + path });
 }

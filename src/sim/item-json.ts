@@ -76,7 +76,7 @@ export function driveJson(drive: Drive, world: World): Json {
   };
 }
 
-export function versionsJson(item: Item, pen: Pen): Json[] {
+export function versionsJson(item: Item): Json[] {
   const current = { label: currentVersion(item), content: item.content!, modified: item.modified, by: item.modifiedBy };
   return [...(item.extra?.versions ?? []), current].reverse().map((version) => ({
     id: `${version.label}.0`,

@@ -9,7 +9,7 @@ import type { Profile } from "./profile.ts";
 export const NAME_MAX_UNITS = 255;
 export const PATH_MAX_CHARS = 400;
 
-const FORBIDDEN_CHARS = /["*:<>?/\\|\u0000-\u001f\u007f]/;
+const FORBIDDEN_CHARS = /["*:<>?/\\|\p{Cc}]/u;
 const FORBIDDEN_NAMES = /^(\.lock|con|prn|aux|nul|com[0-9]|lpt[0-9]|desktop\.ini)$/i;
 const PLAIN = /^[\x20-\x40\x5b-\x7e]*$/;
 

@@ -72,7 +72,7 @@ function deviceCode(call: Call, form: URLSearchParams): Answer {
 }
 
 function token(call: Call, form: URLSearchParams): Answer {
-  switch (form.get("grant_type")) {
+  switch (form.get("grant_type") ?? "") {
     case "urn:ietf:params:oauth:grant-type:device_code":
     case "device_code":
       return redeemDevice(call, form);

@@ -30,7 +30,7 @@ const flags: Readonly<Record<string, Partial<SimSettings>>> = {
 export function readOptions(args: readonly string[]): ReadOptions {
   let settings = defaultSettings;
   for (let at = 0; at < args.length; at++) {
-    const [name = "", attached] = splitOnce(args[at] ?? "");
+    const [name, attached] = splitOnce(args[at] ?? "");
     const flag = attached === undefined ? flags[name] : undefined;
     if (flag) {
       settings = { ...settings, ...flag };

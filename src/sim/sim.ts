@@ -167,11 +167,7 @@ function openFlight({ sim, head, at }: Opening): Flight {
   sim.commit();
   const call = readCall(service, head);
   const plan = planFor(sim, call);
-  const { headers } = head;
-  const row: RequestRow = {
-    ...{ at, method: head.method, path: head.target, status: 0, bytes: 0, received: 0 },
-    ...{ ifMatch: headers["if-match"] ?? null, range: headers["range"] ?? null, itemId: null },
-  };
+  const row = newRow(head, at);
   if (plan.group !== "admin") sim.log.add(row);
   const subject = remembered((bytes) => plan.subject?.(bytes) ?? {});
   const strike = (bytes: Uint8Array): Hits =>
@@ -197,6 +193,20 @@ function openFlight({ sim, head, at }: Opening): Flight {
       if (!lost) row.status = answer.status;
       return { answer: signed(answer, { call, hits, world }), lost, transport };
     },
+  };
+}
+
+function newRow(head: Head, at: number): RequestRow {
+  return {
+    at,
+    method: head.method,
+    path: head.target,
+    status: 0,
+    bytes: 0,
+    received: 0,
+    ifMatch: head.headers["if-match"] ?? null,
+    range: head.headers["range"] ?? null,
+    itemId: null,
   };
 }
 
