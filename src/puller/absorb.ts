@@ -5,17 +5,16 @@
 import { ok, type Result } from "../base/result.ts";
 import { limit } from "../base/limit.ts";
 import { sleep } from "../base/clock.ts";
-import type { Batch } from "../apply/apply.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemId } from "../model/ids.ts";
 import { CONFIRM_GONE_MS, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
-import type { Pulling } from "./puller.ts";
+import type { Absorb, Pulling } from "./pulling.ts";
 
 type Needs = Pick<Pulling, "apply" | "drive" | "clock" | "log" | "applied" | "heard">;
 
-export function absorber(pulling: Needs) {
-  return async (batch: Batch, signal?: AbortSignal): Promise<Result<undefined, Fault>> => {
+export function absorber(pulling: Needs): Absorb {
+  return async (batch, signal) => {
     let changes = batch.changes;
     const strong = new Map<ItemId, CloudChange>();
     for (let round = 0; round <= REPAIR_ROUNDS_MAX; round++) {

@@ -8,7 +8,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import { ROOT } from "../model/ids.ts";
 import { DRIVE_INFO_INTERVAL_MS } from "../model/limits.ts";
 import type { Writer } from "../store/store.ts";
-import type { Pulling } from "./puller.ts";
+import type { Pulling } from "./pulling.ts";
 
 /** What `meta.drive` holds. */
 export type KnownDrive = Omit<DriveInfo, "quota">;

@@ -16,7 +16,7 @@ import type { CloudItem, MirrorItem } from "../model/item.ts";
 import { AUDIT_INTERVAL_MS, ENUMERATE_STEP_ITEMS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { strongReads } from "./absorb.ts";
-import type { Pulling } from "./puller.ts";
+import type { Pulling } from "./pulling.ts";
 
 export interface Auditor {
   due(): boolean;

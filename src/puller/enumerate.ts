@@ -10,7 +10,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import type { ItemId } from "../model/ids.ts";
 import { ENUMERATE_STEP_ITEMS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
-import type { Pulling } from "./puller.ts";
+import type { Pulling } from "./pulling.ts";
 
 /** What `meta.staging` holds between two pages. */
 export interface Staging {

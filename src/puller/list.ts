@@ -8,7 +8,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import { ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
 import type { Reader } from "../store/store.ts";
 import { strongReads } from "./absorb.ts";
-import type { Pulling } from "./puller.ts";
+import type { Pulling } from "./pulling.ts";
 
 export function lister(pulling: Pulling): (folder: ItemKey) => Promise<Result<undefined, Fault>> {
   const running = new Map<ItemKey, Promise<Result<undefined, Fault>>>();

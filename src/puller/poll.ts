@@ -8,7 +8,7 @@ import { failed } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { BROKEN_ROUNDS_MAX, CURSOR_KEEP_MS } from "../model/limits.ts";
 import type { Auditor } from "./audit.ts";
-import type { Pulling } from "./puller.ts";
+import type { Pulling } from "./pulling.ts";
 
 type Round = { readonly changes: CloudChange[]; readonly cursor: string };
 

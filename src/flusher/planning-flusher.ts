@@ -1,0 +1,395 @@
+/**
+ * The flusher at work: a loop that plans, starts what may start, and sleeps until something is due; steps run beside it and wake
+ * it when they end. The order of a round: find out about requests without an answer, plan when the trees have moved, start what
+ * is ready, answer those who wait in `sync`.
+ */
+import { failed, ok, type Result } from "../base/result.ts";
+import { limit } from "../base/limit.ts";
+import { startLoop, type Loop } from "../base/loop.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import type { BlobId, ItemKey, OpId } from "../model/ids.ts";
+import { NO_SPACE_WAIT_MS, SIMPLE_UPLOAD_BYTES_MAX, STEPS_MAX, UPLOADS_MAX } from "../model/limits.ts";
+import { StoreFull } from "../store/store.ts";
+import { blobOf } from "./begin.ts";
+import type { Flusher, FlusherOptions, FlushStatus } from "./flusher.ts";
+import { gather } from "./gather.ts";
+import { groupBarrier } from "./group-barrier.ts";
+import { heldNodes, releaseHeld } from "./mass-delete.ts";
+import { letGo, nodesIn, park } from "./op-states.ts";
+import { Planning } from "./planning.ts";
+import type { End, Pushing } from "./pushing.ts";
+import { Readiness } from "./readiness.ts";
+import { resolve, unresolvedNodes } from "./resolve.ts";
+import { runStep } from "./run-step.ts";
+import { isNamespace, isUpload, type Entry } from "./schedule.ts";
+import { dropSession } from "./session.ts";
+import { statusOf } from "./status.ts";
+import { cancelOp, restore } from "./undo.ts";
+import { waits, type Waits } from "./waits.ts";
+
+interface Running {
+  readonly entry: Entry;
+  readonly blob: BlobId | undefined;
+  readonly cut: AbortController;
+  readonly done: Promise<void>;
+}
+
+const NO_SPACE = "no space in the cloud";
+const IDLE_NAP_MS = 60_000;
+/** While steps run their ends wake the loop; what else becomes due may wait this long. */
+const BUSY_NAP_MS = 200;
+const DISK_FULL = fault("noSpace", "the disk of the state folder is full").fault;
+
+export function createFlusher(options: FlusherOptions): Flusher {
+  return new Engine(options);
+}
+
+class Engine implements Flusher {
+  readonly #options: FlusherOptions;
+  readonly #pushing: Pushing;
+  readonly #stopping = new AbortController();
+  readonly #waits: Waits;
+  readonly #planning: Planning;
+  readonly #readiness: Readiness;
+  readonly #uploads = limit(UPLOADS_MAX);
+  readonly #running = new Map<ItemKey, Running>();
+  /** Requests nobody knows the outcome of. */
+  readonly #unresolved: Set<ItemKey>;
+  readonly #loop: Loop;
+  #fullUntil = 0;
+  #askers: { readonly at: number; answer(): void }[] = [];
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+    const calls = gather(options.drive, this.#stopping.signal);
+    const durable = groupBarrier(() => options.store.barrier());
+    this.#pushing = { ...options, calls, durable, fresh: new Map() };
+    this.#waits = waits(options.clock, options.random.split("flusher"));
+    this.#planning = new Planning(options);
+    this.#unresolved = new Set(unresolvedNodes(this.#pushing));
+    const busy = (node: ItemKey): boolean => this.#running.has(node) || this.#unresolved.has(node);
+    this.#readiness = new Readiness(options, this.#waits, busy);
+    this.#loop = startLoop({
+      clock: options.clock,
+      onDefect: options.onDefect,
+      round: (signal) => this.#round(signal),
+    });
+    dropOrphanSessions(this.#pushing).catch(options.onDefect);
+  }
+
+  wake(): void {
+    this.#planning.move();
+    this.#loop.wake();
+  }
+
+  resume(): void {
+    this.#waits.end();
+    this.#loop.wake();
+  }
+
+  async sync(signal?: AbortSignal): Promise<FlushStatus> {
+    const at = this.#options.clock.now();
+    this.#readiness.settledUntil = Math.max(this.#readiness.settledUntil, at);
+    this.#waits.end();
+    if (this.#fullUntil > 0) this.#madeRoom();
+    this.#planning.hurry();
+    await new Promise<void>((resolved) => {
+      this.#askers.push({ at, answer: resolved });
+      signal?.addEventListener("abort", () => resolved(), { once: true });
+      if (signal?.aborted || this.#stopping.signal.aborted) resolved();
+      this.#loop.wake();
+    });
+    return this.status();
+  }
+
+  status(): FlushStatus {
+    if (this.#planning.stale) this.#plan();
+    return statusOf({
+      read: this.#options.store.read,
+      planning: this.#planning,
+      readiness: this.#readiness,
+      waits: this.#waits,
+      running: this.#running,
+      unresolved: this.#unresolved,
+    });
+  }
+
+  retry(op: OpId): Result<undefined, Fault> {
+    const node = this.#options.store.read.ops.get(op)?.op.node;
+    if (node === undefined) return fault("notFound", "there is no such operation");
+    this.#options.store.transact((tx) => letGo(tx, node));
+    this.#waits.forget(node);
+    this.wake();
+    return ok();
+  }
+
+  cancel(op: OpId): Result<undefined, Fault> {
+    const node = this.#options.store.read.ops.get(op)?.op.node;
+    if (node !== undefined && (this.#running.has(node) || this.#unresolved.has(node)))
+      return fault("busy", "the operation is under way");
+    const outcome = cancelOp(this.#options.store, op);
+    if (!outcome.ok) return outcome;
+    this.#options.applied(outcome.value);
+    this.wake();
+    return ok();
+  }
+
+  releaseHeld(): number {
+    const released = releaseHeld(this.#options.store);
+    this.wake();
+    return released;
+  }
+
+  undoHeld(): Result<number, Fault> {
+    const held = heldNodes(this.#options.store);
+    const outcome = restore(this.#options.store, held);
+    if (!outcome.ok) return outcome;
+    this.#options.applied(outcome.value);
+    this.wake();
+    return ok(held.length);
+  }
+
+  async stop(deadlineMs: number): Promise<FlushStatus> {
+    const late = new AbortController();
+    const cancel = this.#options.clock.after(deadlineMs, () => late.abort());
+    if (deadlineMs > 0) await this.sync(late.signal);
+    cancel();
+    this.#stopping.abort();
+    await this.#loop.stop();
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    for (const { answer } of this.#askers) answer();
+    return this.status();
+  }
+
+  // ---- one round ----
+
+  async #round(signal: AbortSignal): Promise<number> {
+    if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();
+    if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
+    this.#answerAskers();
+    return this.#napMs();
+  }
+
+  #advance(): void {
+    if (this.#planning.moved && this.#planning.mayMake) this.#plan();
+    this.#start();
+    if (!this.#planning.stale || !this.#planning.mayMake) return;
+    if (this.#readiness.someMayStart(this.#planning.current)) return;
+    this.#plan();
+    this.#start();
+  }
+
+  /** Finds out about requests without an answer, before anything else is sent. False when that cannot be done now. */
+  async #clearUp(signal: AbortSignal): Promise<boolean> {
+    for (const node of [...this.#unresolved].sort((a, b) => a - b)) {
+      if (this.#running.has(node)) continue;
+      const outcome = await this.#resolved(node, signal);
+      if (!outcome.ok) {
+        this.#waits.pauseFor(outcome.fault);
+        return false;
+      }
+      this.#unresolved.delete(node);
+      this.#planning.move();
+    }
+    return true;
+  }
+
+  async #resolved(node: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
+    try {
+      return await resolve(this.#pushing, node, signal);
+    } catch (error) {
+      if (error instanceof StoreFull) return failed(DISK_FULL);
+      throw error;
+    }
+  }
+
+  #plan(): void {
+    this.#planning.make();
+    for (const entry of this.#planning.current.entries) {
+      const mine = this.#running.get(entry.step.node);
+      if (!mine) continue;
+      entry.state = "running";
+      // A large upload of bytes that nobody wants any more ends for the newer ones; a small one may finish.
+      const outdated = isUpload(mine.entry.step) && blobOf(this.#options.store.read, mine.entry.step) === undefined;
+      const large = isUpload(mine.entry.step) && mine.entry.step.bytes.size > SIMPLE_UPLOAD_BYTES_MAX;
+      if (outdated && large && this.#readiness.isSettled(entry)) mine.cut.abort();
+    }
+  }
+
+  #start(): void {
+    const plan = this.#planning.current;
+    const groups = new Set(
+      plan
+        .others()
+        .filter((entry) => entry.state === "running")
+        .map(groupOf),
+    );
+    for (const entry of plan.others()) {
+      if (this.#running.size >= STEPS_MAX || this.#mustWait()) return;
+      const group = groupOf(entry);
+      if (!this.#readiness.mayStart(plan, entry) || (group !== undefined && groups.has(group))) continue;
+      groups.add(group);
+      this.#launch(entry);
+    }
+    let uploading = [...this.#running.values()].filter(({ entry }) => isUpload(entry.step)).length;
+    for (const entry of plan.uploads()) {
+      if (uploading >= 2 * UPLOADS_MAX || this.#mustWait()) return;
+      if (!this.#readiness.mayStart(plan, entry)) continue;
+      if (this.#fullUntil > this.#options.clock.now()) {
+        this.#park(entry.step.node, NO_SPACE);
+        continue;
+      }
+      uploading++;
+      this.#launch(entry);
+    }
+  }
+
+  #mustWait(): boolean {
+    return this.#waits.isPaused() || this.#stopping.signal.aborted;
+  }
+
+  // ---- one step ----
+
+  #launch(entry: Entry): void {
+    const { step } = entry;
+    const cut = new AbortController();
+    const signal = AbortSignal.any([cut.signal, this.#stopping.signal]);
+    entry.state = "running";
+    const task = (): Promise<End> => this.#run(entry, signal);
+    const done = (isUpload(step) ? this.#uploads.run(task) : task())
+      .then((end) => this.#ended(entry, end))
+      .catch((error: unknown) => this.#options.onDefect(error))
+      .finally(() => {
+        this.#running.delete(step.node);
+        this.#loop.wake();
+      });
+    const blob = isUpload(step) ? blobOf(this.#options.store.read, step) : undefined;
+    this.#running.set(step.node, { entry, blob, cut, done });
+  }
+
+  /** The state folder's disk may be full at any record: then the outcome is to be found out when there is room. */
+  async #run(entry: Entry, signal: AbortSignal): Promise<End> {
+    if (signal.aborted) return { end: "stale", remerged: false, why: "nothing more is sent" };
+    try {
+      return await runStep(this.#pushing, entry.step, signal);
+    } catch (error) {
+      if (error instanceof StoreFull) return { end: "unclear", fault: DISK_FULL };
+      throw error;
+    }
+  }
+
+  async #ended(entry: Entry, end: End): Promise<void> {
+    const { node, action } = entry.step;
+    for (const each of [entry, ...this.#planning.current.of(node)])
+      if (each.state === "running") each.state = end.end === "done" && isSameStep(each, entry) ? "done" : "todo";
+    this.#planning.advance();
+    if (end.end !== "done") this.#options.log.trace(`${action} was not carried out: ${whyOf(end)}`, { node });
+    const mine = this.#running.get(node);
+    if (mine?.cut.signal.aborted && mine.blob !== undefined) await dropSession(this.#pushing, mine.blob);
+    switch (end.end) {
+      case "done":
+        this.#waits.succeeded(node);
+        if ((action === "deleteFile" || action === "deleteFolder") && this.#fullUntil > 0) this.#madeRoom();
+        return;
+      case "stale":
+        this.#planning.move();
+        if (end.remerged && this.#waits.remerged(node)) this.#park(node, `the cloud keeps changing it: ${end.why}`);
+        return;
+      case "unclear":
+        this.#unresolved.add(node);
+        return this.#waits.pauseFor(end.fault);
+      case "wait":
+        return this.#waits.failed(node, end.fault, end.waitMs);
+      case "pause":
+        this.#waits.pauseFor(end.fault);
+        return this.#options.stirred();
+      case "full":
+        this.#fullUntil = this.#options.clock.now() + NO_SPACE_WAIT_MS;
+        return this.#park(node, NO_SPACE);
+      case "park":
+        this.#options.log.fault(`an operation needs attention: ${end.fault.why}`, { node });
+        return this.#park(node, end.fault.why);
+    }
+  }
+
+  #park(node: ItemKey, reason: string): void {
+    this.#options.store.transact((tx) => park(tx, node, reason));
+    this.#waits.forget(node);
+    this.#planning.move();
+  }
+
+  /** Uploads that waited for room in the cloud are tried again. */
+  #madeRoom(): void {
+    this.#fullUntil = 0;
+    const { store } = this.#options;
+    const waiting = nodesIn(store.read, "parked", NO_SPACE);
+    if (waiting.length > 0) store.transact((tx) => waiting.forEach((node) => letGo(tx, node)));
+    this.#planning.move();
+  }
+
+  // ---- waiting ----
+
+  #napMs(): number {
+    const now = this.#options.clock.now();
+    const pause = this.#waits.pause();
+    if (pause && pause.until > now) return pause.until - now;
+    if (this.#running.size > 0) return BUSY_NAP_MS;
+    let next = this.#readiness.nextAt(this.#planning.current, now + IDLE_NAP_MS);
+    if (this.#fullUntil > now) next = Math.min(next, this.#fullUntil);
+    if (this.#planning.stale && this.#planning.nextAt > now) next = Math.min(next, this.#planning.nextAt);
+    return Math.max(1, next - now);
+  }
+
+  #answerAskers(): void {
+    if (this.#askers.length === 0) return;
+    const busy = this.#askers.filter(({ at }) => this.#isBusyFor(at));
+    const free = this.#askers.filter((asker) => !busy.includes(asker));
+    this.#askers = busy;
+    for (const { answer } of free) answer();
+  }
+
+  /** Something recorded up to `at` could still go by itself, soon. */
+  #isBusyFor(at: number): boolean {
+    const pause = this.#waits.pause();
+    if (this.#waits.isPaused() && pause) return pause.fault.kind !== "offline" && pause.fault.kind !== "signedOut";
+    if (this.#planning.fault) return false;
+    if (this.#planning.stale || this.#unresolved.size > 0 || this.#running.size > 0) return true;
+    const locked = (entry: Entry): boolean => this.#waits.lockedSince(entry.step.node, at);
+    return this.#planning.current.entries.some((entry) => {
+      if (entry.state === "done") return false;
+      const { state } = this.#planning.current.standing(entry);
+      const stuck = state === "parked" || state === "held" || locked(entry) || entry.needs.some(locked);
+      return !stuck && entry.touchedAt <= at;
+    });
+  }
+}
+
+/** The plan in use may be newer than the one the step was started from. */
+function isSameStep(a: Entry, b: Entry): boolean {
+  if (a === b) return true;
+  if (a.step.action !== b.step.action) return false;
+  if (isUpload(a.step) && isUpload(b.step) && a.step.bytes.version !== b.step.bytes.version) return false;
+  const place = (entry: Entry): string =>
+    "parent" in entry.step
+      ? `${entry.step.parent}/${entry.step.name}`
+      : "mtime" in entry.step
+        ? `${entry.step.mtime}`
+        : "";
+  return place(a) === place(b);
+}
+
+/** Moves and deletes that hang together go one at a time. */
+function groupOf(entry: Entry): number | undefined {
+  return isNamespace(entry.step) ? entry.group : undefined;
+}
+
+/** Sessions of bytes that are gone: nobody will finish them. */
+async function dropOrphanSessions(pushing: Pushing): Promise<void> {
+  const { read } = pushing.store;
+  const orphans = [...read.sessions.range()].map(([blob]) => blob).filter((blob) => !read.blobs.get(blob));
+  for (const blob of orphans) await dropSession(pushing, blob);
+}
+
+function whyOf(end: End): string {
+  return "fault" in end ? end.fault.why : "why" in end ? end.why : "";
+}

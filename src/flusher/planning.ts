@@ -1,0 +1,76 @@
+/**
+ * The plan in use and when to make a new one. It is kept while answers are what it expected (each step is checked again when it
+ * starts), so thousands of uploads cost a few plans, not one each. Planning never takes more than a small part of the time.
+ */
+import type { Fault } from "../model/fault.ts";
+import { PLAN_INTERVAL_MS } from "../model/limits.ts";
+import type { FlusherOptions } from "./flusher.ts";
+import { holdMassDeletion } from "./mass-delete.ts";
+import { EMPTY, schedule, type Schedule } from "./schedule.ts";
+
+export class Planning {
+  current: Schedule = EMPTY;
+  /** Why no plan can be made. */
+  fault: Fault | undefined;
+  #stale = true;
+  #moved = true;
+  #nextAt = 0;
+  readonly #options: FlusherOptions;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+  }
+
+  /** True when something was recorded since the plan was made. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** True when it was not by a step of the plan: then the plan is not to be used for long. */
+  get moved(): boolean {
+    return this.#moved;
+  }
+
+  /** Milliseconds since the epoch from which a new plan may be made. */
+  get nextAt(): number {
+    return this.#nextAt;
+  }
+
+  /** A step of the plan was acknowledged. */
+  advance(): void {
+    this.#stale = true;
+  }
+
+  /** The trees or the log moved otherwise. */
+  move(): void {
+    this.#stale = this.#moved = true;
+  }
+
+  /** The next plan may be made at once. */
+  hurry(): void {
+    this.move();
+    this.#nextAt = 0;
+  }
+
+  get mayMake(): boolean {
+    return this.#options.clock.now() >= this.#nextAt;
+  }
+
+  make(): void {
+    const { apply, clock, store, log } = this.#options;
+    const beganAt = clock.now();
+    const outcome = apply.plan();
+    this.#nextAt = clock.now() + Math.max(PLAN_INTERVAL_MS, 10 * (clock.now() - beganAt));
+    this.#stale = this.#moved = false;
+    if (!outcome.ok) {
+      if (!this.fault) log.fault(`nothing is sent: ${outcome.fault.why}`);
+      this.fault = outcome.fault;
+      this.current = EMPTY;
+      return;
+    }
+    this.fault = undefined;
+    const held = holdMassDeletion(store, outcome.value);
+    if (held > 0) log.fault(`${held} deletions are held: release them or take them back`);
+    this.current = schedule(store.read, outcome.value);
+  }
+}

@@ -1,0 +1,62 @@
+/** What of a plan may start now, and when the next thing is due. */
+import type { ItemKey } from "../model/ids.ts";
+import { viewLocal } from "../store/tree.ts";
+import type { FlusherOptions } from "./flusher.ts";
+import type { Entry, Schedule } from "./schedule.ts";
+import type { Waits } from "./waits.ts";
+
+export class Readiness {
+  /** Acts up to here count as settled: somebody asked for everything to be pushed. */
+  settledUntil = 0;
+  readonly #options: FlusherOptions;
+  readonly #waits: Waits;
+  /** Nodes with a request under way, or one nobody knows the outcome of. */
+  readonly #busy: (node: ItemKey) => boolean;
+
+  constructor(options: FlusherOptions, waits: Waits, busy: (node: ItemKey) => boolean) {
+    this.#options = options;
+    this.#waits = waits;
+    this.#busy = busy;
+  }
+
+  mayStart(schedule: Schedule, entry: Entry): boolean {
+    const { node } = entry.step;
+    if (entry.state !== "todo" || this.#busy(node)) return false;
+    if (this.#waits.until(node) > this.#options.clock.now()) return false;
+    if (entry.needs.some((need) => need.state !== "done") || !this.isSettled(entry)) return false;
+    return schedule.standing(entry).state === "pending";
+  }
+
+  /** Quiet for the settle window, and not open for writing. */
+  isSettled(entry: Entry): boolean {
+    if (entry.touchedAt <= this.settledUntil) return true;
+    return this.#quietAt(entry) <= this.#options.clock.now() && !this.#isHeldOpen(entry);
+  }
+
+  /** True when some entry may start. */
+  someMayStart(schedule: Schedule): boolean {
+    const may = (entry: Entry): boolean => this.mayStart(schedule, entry);
+    return schedule.others().some(may) || schedule.uploads().some(may);
+  }
+
+  /** When to look again, at the latest at `latest`. */
+  nextAt(schedule: Schedule, latest: number): number {
+    const now = this.#options.clock.now();
+    let next = latest;
+    for (const entry of schedule.entries) {
+      if (entry.state !== "todo") continue;
+      const at = Math.max(this.isSettled(entry) ? 0 : this.#quietAt(entry), this.#waits.until(entry.step.node));
+      if (at > now && at < next) next = at;
+    }
+    return next;
+  }
+
+  #quietAt(entry: Entry): number {
+    return entry.touchedAt + this.#options.writeBackMs;
+  }
+
+  #isHeldOpen({ step }: Entry): boolean {
+    if (step.action === "move" || !this.#options.isOpen(step.node)) return false;
+    return viewLocal(this.#options.store.read, step.node)?.kind === "file";
+  }
+}

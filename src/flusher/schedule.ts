@@ -1,0 +1,112 @@
+/**
+ * One plan while it is carried out: which of its steps may start now, and what the others wait for. A plan stays usable while
+ * answers are what it expected; every step is checked again against the trees when it starts.
+ */
+import type { Script, Step } from "../merge/merge.ts";
+import type { ItemKey } from "../model/ids.ts";
+import type { OpState } from "../op/op.ts";
+import type { Reader } from "../store/store.ts";
+import { standingOf } from "./op-states.ts";
+import { lastTouches } from "./settle.ts";
+
+export interface Entry {
+  readonly step: Step;
+  readonly needs: readonly Entry[];
+  /** Milliseconds since the epoch of the last act that touched it. */
+  readonly touchedAt: number;
+  /** Steps that hang together; moves and deletes of one group go one at a time. */
+  readonly group: number;
+  state: "todo" | "running" | "done";
+}
+
+export interface Schedule {
+  readonly entries: readonly Entry[];
+  /** Entries that may not be done yet, in the plan's order: what sends bytes, and the rest. */
+  uploads(): readonly Entry[];
+  others(): readonly Entry[];
+  of(node: ItemKey): readonly Entry[];
+  /** Waits for a person, itself or through what it needs. */
+  standing(entry: Entry): OpState;
+}
+
+export const EMPTY: Schedule = {
+  entries: [],
+  uploads: () => [],
+  others: () => [],
+  of: () => [],
+  standing: () => ({ state: "pending" }),
+};
+
+export function schedule(read: Reader, script: Script): Schedule {
+  const entries = entriesOf(read, script);
+  const own = (entry: Entry): OpState => standingOf(read, entry.step.node);
+  const inherited = new Map<Entry, OpState>();
+  const standing = (entry: Entry): OpState => {
+    const state = own(entry);
+    return waitsForPerson(state) ? state : (inherited.get(entry) ?? state);
+  };
+  // In the plan's order whatever a step needs comes first: one pass hands a park on to all that depend on it.
+  for (const entry of entries) {
+    const stuck = entry.needs.map(standing).find(waitsForPerson);
+    if (stuck) inherited.set(entry, stuck);
+  }
+  const byNode = new Map<ItemKey, Entry[]>();
+  for (const entry of entries) byNode.set(entry.step.node, [...(byNode.get(entry.step.node) ?? []), entry]);
+  return {
+    entries,
+    uploads: open(entries.filter((entry) => isUpload(entry.step))),
+    others: open(entries.filter((entry) => !isUpload(entry.step))),
+    of: (node) => byNode.get(node) ?? [],
+    standing,
+  };
+}
+
+function entriesOf(read: Reader, script: Script): Entry[] {
+  const touched = lastTouches(read, script.steps);
+  const groups = groupsOf(script);
+  const entries: Entry[] = [];
+  script.steps.forEach((step, i) => {
+    const needs = step.needs.map((index) => entries[index]).filter((entry) => entry !== undefined);
+    entries.push({ step, needs, touchedAt: touched[i] ?? 0, group: groups[i] ?? i, state: "todo" });
+  });
+  return entries;
+}
+
+/** The list without what is done, trimmed now and then: asked for often, it must cost little. */
+function open(list: readonly Entry[]): () => readonly Entry[] {
+  let left = list;
+  return () => {
+    const half = left[Math.floor(left.length / 2)];
+    if (left[0]?.state === "done" && (left.length < 32 || half?.state !== "todo"))
+      left = left.filter((entry) => entry.state !== "done");
+    return left;
+  };
+}
+
+function waitsForPerson(state: OpState): boolean {
+  return state.state === "parked" || state.state === "held";
+}
+
+export function isNamespace(step: Step): boolean {
+  return step.action === "move" || step.action === "deleteFile" || step.action === "deleteFolder";
+}
+
+export function isUpload(step: Step): step is Step & { action: "createFile" | "writeContent" } {
+  return step.action === "createFile" || step.action === "writeContent";
+}
+
+export function nodesOf(step: Step): readonly ItemKey[] {
+  return step.action === "deleteFolder" ? [step.node, ...step.covers] : [step.node];
+}
+
+/** The connected component of each step. */
+function groupsOf(script: Script): number[] {
+  const up = script.steps.map((_, i) => i);
+  const top = (i: number): number => {
+    let at = i;
+    while (up[at] !== at) at = up[at] = up[up[at]!]!;
+    return at;
+  };
+  script.steps.forEach((step, i) => step.needs.forEach((need) => (up[top(i)] = top(need))));
+  return up.map((_, i) => top(i));
+}

@@ -1,0 +1,81 @@
+/** What waits, until when and why: single items after a failure that passes, and the account as a whole. Kept in memory only. */
+import { backoffMs } from "../base/backoff.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Fault } from "../model/fault.ts";
+import type { ItemKey } from "../model/ids.ts";
+import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS, REMERGES_MAX } from "../model/limits.ts";
+
+interface Wait {
+  tries: number;
+  remerges: number;
+  until: number;
+  failedAt: number;
+  reason: string;
+  kind: Fault["kind"] | undefined;
+}
+
+export interface Pause {
+  readonly until: number;
+  readonly fault: Fault;
+}
+
+export type Waits = ReturnType<typeof waits>;
+
+const BOUNDS = { firstMs: BACKOFF_FIRST_MS, mostMs: BACKOFF_MOST_MS };
+
+export function waits(clock: Clock, random: Random) {
+  const nodes = new Map<ItemKey, Wait>();
+  let pause: (Pause & { readonly tries: number }) | undefined;
+  const of = (node: ItemKey): Wait => {
+    const known = nodes.get(node);
+    if (known) return known;
+    const fresh: Wait = { tries: 0, remerges: 0, until: 0, failedAt: 0, reason: "", kind: undefined };
+    nodes.set(node, fresh);
+    return fresh;
+  };
+  return {
+    /** The node's step failed in a way that passes. */
+    failed(node: ItemKey, fault: Fault, waitMs?: number): void {
+      const wait = of(node);
+      wait.tries++;
+      wait.until = clock.now() + (waitMs ?? Math.max(fault.retryAfterMs ?? 0, backoffMs(wait.tries, random, BOUNDS)));
+      wait.failedAt = clock.now();
+      wait.reason = fault.why;
+      wait.kind = fault.kind;
+    },
+    /** The cloud was in the way and was merged. True when that happened too often without progress. */
+    remerged(node: ItemKey): boolean {
+      const wait = of(node);
+      wait.remerges++;
+      if (wait.remerges > 1) wait.until = clock.now() + backoffMs(wait.remerges, random, BOUNDS);
+      return wait.remerges > REMERGES_MAX;
+    },
+    succeeded(node: ItemKey): void {
+      nodes.delete(node);
+      if (pause && pause.until <= clock.now()) pause = undefined;
+    },
+    forget: (node: ItemKey): void => void nodes.delete(node),
+    /** When the node may go again; 0: now. */
+    until: (node: ItemKey): number => nodes.get(node)?.until ?? 0,
+    reason: (node: ItemKey): string | undefined => nodes.get(node)?.reason || undefined,
+    /** Locked in the cloud and tried since then: trying again at once is of no use. */
+    lockedSince: (node: ItemKey, since: number): boolean => {
+      const wait = nodes.get(node);
+      return wait?.kind === "locked" && wait.failedAt >= since;
+    },
+    /** The whole account waits. */
+    pauseFor(fault: Fault): void {
+      const tries = (pause?.tries ?? 0) + 1;
+      const until = clock.now() + Math.max(fault.retryAfterMs ?? 0, backoffMs(tries, random, BOUNDS));
+      pause = { until, fault, tries };
+    },
+    pause: (): Pause | undefined => pause,
+    isPaused: (): boolean => pause !== undefined && pause.until > clock.now(),
+    /** Backoff ends; what the service asked us to wait stays. */
+    end(): void {
+      for (const wait of nodes.values()) wait.until = 0;
+      if (pause && pause.fault.retryAfterMs === undefined) pause = { ...pause, until: 0 };
+    },
+  };
+}
