@@ -23,7 +23,6 @@ import { log } from "../base/log.ts";
 import {
   BARRIER_INTERVAL_MS,
   BARRIER_RETRY_MS,
-  JOURNAL_BYTES_BEFORE_CHECKPOINT,
   JOURNAL_BYTES_BEFORE_CLOSING_CHECKPOINT,
   JOURNAL_WAITING_CHARACTERS,
   JOURNAL_WAITING_CHARACTERS_MAX,
@@ -60,6 +59,7 @@ export interface DurabilityOptions {
   /** Generations of journals in the folder. */
   readonly generations: readonly number[];
   readonly hasCheckpoint: boolean;
+  readonly checkpointBytes: number;
 }
 
 const trouble = log("store");
@@ -82,6 +82,8 @@ class Durable implements Durability {
   private running: Promise<void> | undefined;
   private cancelTimer: (() => void) | undefined;
   private failing = false;
+  /** The journal continues a commit that neither a checkpoint nor older journals have. */
+  private unfounded = false;
   private ended = false;
 
   constructor(options: DurabilityOptions) {
@@ -95,9 +97,8 @@ class Durable implements Durability {
 
   /** The chain restores everything but what waits. */
   private get whole(): boolean {
-    return this.journal !== undefined && !this.cutWithoutCheckpoint;
+    return this.journal !== undefined && !this.unfounded;
   }
-  private cutWithoutCheckpoint = false;
 
   get stuck(): boolean {
     return this.failing && this.waitingCharacters > JOURNAL_WAITING_CHARACTERS_MAX;
@@ -174,8 +175,8 @@ class Durable implements Durability {
 
   /** Long against the file too, so that filling a large store copies it a few times, not every few seconds. */
   private async isLong(): Promise<boolean> {
-    if (this.journalBytes < JOURNAL_BYTES_BEFORE_CHECKPOINT) return false;
-    const { disk, folder } = this.options;
+    const { disk, folder, checkpointBytes } = this.options;
+    if (this.journalBytes < checkpointBytes) return false;
     return this.journalBytes > ((await disk.size(`${folder}/${LIVE}`)) ?? 0) / 2;
   }
 
@@ -195,7 +196,7 @@ class Durable implements Durability {
     await disk.rename(copy, `${folder}/${CHECKPOINT}`);
     await disk.syncFolder(folder);
     this.hasCheckpoint = true;
-    this.cutWithoutCheckpoint = false;
+    this.unfounded = false;
     this.generations = this.generations.filter((generation) => !older.includes(generation));
     for (const generation of older) await disk.remove(journalPath(folder, generation));
   }
@@ -211,7 +212,7 @@ class Durable implements Durability {
     const previous = this.journal;
     this.journal = next;
     this.generations = [...older, next.generation];
-    this.cutWithoutCheckpoint = !whole;
+    this.unfounded = !whole;
     if (!whole) this.forget(this.waiting.filter((record) => record.commit <= base).length);
     await previous?.close();
     return older;

@@ -135,20 +135,15 @@ const EMPTY: TextTable = {
   getStats: () => ({ entryCount: 0 }),
 };
 
-/** `start` is the lower bound, included, `end` the upper, excluded; lmdb starts a reverse range at the upper one. */
+/**
+ * `start` is the lower bound, included, `end` the upper, excluded; lmdb starts a reverse range at the upper one. Both are always
+ * given: lmdb's defaults for absent ones do not fit our keys.
+ */
 function readRange(table: TextTable, range: Range<Key>, most: number, after: Key | undefined): TextEntry[] {
-  const options: Record<string, unknown> = { limit: most };
-  if (range.reverse) {
-    options["reverse"] = true;
-    if (range.end !== undefined || after !== undefined) options["start"] = after ?? range.end;
-    options["exclusiveStart"] = true;
-    if (range.start !== undefined) options["end"] = range.start;
-    options["inclusiveEnd"] = true;
-  } else {
-    if (range.start !== undefined || after !== undefined) options["start"] = after ?? range.start;
-    if (after !== undefined) options["exclusiveStart"] = true;
-    if (range.end !== undefined) options["end"] = range.end;
-  }
+  const { start, end, reverse = false } = range;
+  const options = reverse
+    ? { reverse, limit: most, start: after ?? end, exclusiveStart: true, end: start, inclusiveEnd: true }
+    : { limit: most, start: after ?? start, exclusiveStart: after !== undefined, end };
   return Array.from(table.getRange(options), (entry): TextEntry => [entry.key, entry.value]);
 }
 

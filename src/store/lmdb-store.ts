@@ -15,18 +15,18 @@ import { chmod, mkdir } from "node:fs/promises";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { failed, ok, type Result } from "../base/result.ts";
+import { JOURNAL_BYTES_BEFORE_CHECKPOINT } from "../model/limits.ts";
 import { realDisk, type Disk } from "./disk.ts";
 import { durability, type Durability } from "./durability.ts";
 import { isReadable } from "./file-check.ts";
 import { createJournal, journalGenerations, journalPath, reopenJournal, type Journal } from "./journal.ts";
 import { assertStorable } from "./keys.ts";
 import { liveRanges } from "./live-range.ts";
-import { openLmdbFile, type LmdbFile, type TableName } from "./lmdb-file.ts";
+import type { LmdbFile, TableName } from "./lmdb-file.ts";
 import { readMark, writeMark, type Mark } from "./mark.ts";
 import { migrate } from "./migrate.ts";
-import { CHECKPOINT, LIVE } from "./paths.ts";
+import { CHECKPOINT } from "./paths.ts";
 import { lockFolder, type ProcessLock } from "./process-lock.ts";
-import { restore } from "./restore.ts";
 import { decodeRow, encodeRow } from "./rows.ts";
 import { TABLES } from "./schema.ts";
 import {
@@ -38,6 +38,7 @@ import {
   type WritableTable,
   type Writer,
 } from "./store.ts";
+import { asStoreFault, openOrRestore, settle, type Found } from "./trust.ts";
 
 export interface LmdbStoreOptions {
   readonly dir: string;
@@ -47,14 +48,12 @@ export interface LmdbStoreOptions {
   readonly disk?: Disk;
   /** Whether an LMDB file can be read to its end; asked in a child process unless given. */
   readonly isReadable?: (path: string) => Promise<boolean>;
+  /** A journal longer than this is replaced by a checkpoint, when it is also long against the LMDB file. */
+  readonly checkpointBytes?: number;
 }
 
-/** How the store was found. */
-export interface Recovered {
-  readonly how: "fresh" | "clean" | "afterKill" | "restored";
+export interface Recovered extends Found {
   readonly commit: number;
-  /** What a restore could not bring back, for a person. */
-  readonly lost?: string;
 }
 
 export interface OpenedStore {
@@ -65,7 +64,12 @@ export interface OpenedStore {
 type Settings = Required<LmdbStoreOptions>;
 
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<Result<OpenedStore, StoreFault>> {
-  const settings: Settings = { disk: realDisk, isReadable, ...options };
+  const settings: Settings = {
+    disk: realDisk,
+    isReadable,
+    checkpointBytes: JOURNAL_BYTES_BEFORE_CHECKPOINT,
+    ...options,
+  };
   let lock: ProcessLock | undefined;
   try {
     await mkdir(settings.dir, { recursive: true, mode: 0o700 });
@@ -86,88 +90,40 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Result<O
 async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result<OpenedStore, StoreFault>> {
   const { disk, dir, bootId } = settings;
   const mark = await readMark(disk, dir);
-  const found = await settle(settings, mark);
-  if (!found.ok) return found;
-  await writeMark(disk, dir, { state: "opening", bootId, ...(found.value.how === "fresh" ? { first: true } : {}) });
-  const file = openFile(`${dir}/${LIVE}`);
-  if (!file.ok) return file;
-  const commit = Number(file.value.get("meta", "commit") ?? 0);
-  const started = await startJournal(settings, found.value.how === "clean" ? mark : undefined, found.value.how, commit);
+  const settled = await settle(settings, mark);
+  if (!settled.ok) return settled;
+  await writeMark(disk, dir, { state: "opening", bootId, ...(settled.value.how === "fresh" ? { first: true } : {}) });
+  const opened = await openOrRestore(settings, settled.value);
+  if (!opened.ok) return opened;
+  const { file, found } = opened.value;
+  const commit = Number(file.get("meta", "commit") ?? 0);
+  const started = await startJournal(settings, found.how === "clean" ? mark : undefined, found.how, commit);
   const safe = durability({
     ...settings,
     folder: dir,
-    copyTo: file.value.copyTo,
+    copyTo: file.copyTo,
     commit,
     journal: started,
     generations: await journalGenerations(disk, dir),
     hasCheckpoint: (await disk.size(`${dir}/${CHECKPOINT}`)) !== undefined,
   });
-  const store = new LmdbStore({ settings, lock, file: file.value, safe, commit });
+  const store = new LmdbStore({ settings, lock, file, safe, commit });
   const migrated = versionOf(store, commit);
   if (!migrated.ok) {
     await safe.abandon();
-    await file.value.close();
+    await file.close();
     if (mark) await writeMark(disk, dir, mark);
     return migrated;
   }
   await writeMark(disk, dir, { state: "running", bootId });
-  return ok({ store, recovered: { ...found.value, commit } });
-}
-
-/** Decides about the LMDB file; afterwards it may be opened. */
-async function settle(
-  settings: Settings,
-  mark: Mark | undefined,
-): Promise<Result<Omit<Recovered, "commit">, StoreFault>> {
-  const { disk, dir, bootId } = settings;
-  const live = `${dir}/${LIVE}`;
-  const hasLive = (await disk.size(live)) !== undefined;
-  const hasChain =
-    (await disk.size(`${dir}/${CHECKPOINT}`)) !== undefined || (await journalGenerations(disk, dir)).length > 0;
-  if (mark?.first || (!mark && !hasLive && !hasChain)) return startOver(settings);
-  if (mark && hasLive && mark.state === "clean" && (await looksWhole(disk, live))) return ok({ how: "clean" });
-  if (mark && hasLive && mark.bootId === bootId) {
-    const sure = mark.state === "running" && (await looksWhole(disk, live));
-    if (sure || (await settings.isReadable(live))) return ok({ how: "afterKill" });
-  }
-  const restored = await restore(disk, dir, settings.isReadable);
-  if (restored) return ok({ how: "restored", ...(restored.lost === undefined ? {} : { lost: restored.lost }) });
-  const why = `${dir} holds files that are not a state folder of this program, or that are damaged`;
-  return failed({ kind: "corrupt", why });
-}
-
-/** Nothing was ever committed here: what an interrupted first start left is removed. */
-async function startOver({ disk, dir }: Settings): Promise<Result<Omit<Recovered, "commit">, StoreFault>> {
-  await disk.remove(`${dir}/${LIVE}`);
-  await disk.remove(`${dir}/${LIVE}-lock`);
-  for (const generation of await journalGenerations(disk, dir)) await disk.remove(journalPath(dir, generation));
-  return ok({ how: "fresh" });
-}
-
-/** Has the first page of an LMDB file. */
-async function looksWhole(disk: Disk, path: string): Promise<boolean> {
-  for await (const chunk of disk.chunks(path))
-    return chunk.length >= 8_192 && chunk.readUInt32LE(LMDB_MAGIC_AT) === LMDB_MAGIC;
-  return false;
-}
-
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_MAGIC_AT = 24;
-
-function openFile(path: string): Result<LmdbFile, StoreFault> {
-  try {
-    return ok(openLmdbFile(path));
-  } catch (error) {
-    const known = asStoreFault(error);
-    return failed(known ?? { kind: "corrupt", why: `${path} cannot be opened: ${String(error)}` });
-  }
+  return ok({ store, recovered: { ...found, commit } });
 }
 
 /** The journal to go on with, when the chain on disk is whole: after a clean end, or at the very start. */
 async function startJournal(
   { disk, dir }: Settings,
   clean: Mark | undefined,
-  how: Recovered["how"],
+  how: Found["how"],
   commit: number,
 ): Promise<Journal | undefined> {
   if (how === "fresh") return createJournal(disk, dir, 1, 0);
@@ -313,13 +269,4 @@ class LmdbStore implements Store {
 
 function isPromise(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
-function asStoreFault(error: unknown): StoreFault | undefined {
-  if (error instanceof StoreFull) return { kind: "full", why: error.message };
-  const { code, path } = error as NodeJS.ErrnoException;
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-    return { kind: "denied", why: `no permission to use ${path ?? "the state folder"}` };
-  if (code === "ENOSPC" || code === "EDQUOT") return { kind: "full", why: "there is no room for the state folder" };
-  return undefined;
 }

@@ -14,6 +14,8 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
+import { assertStorable } from "./keys.ts";
+import { encodeRow } from "./rows.ts";
 import { StoreFull, type Key, type Range, type Reader, type Store, type WritableTable, type Writer } from "./store.ts";
 import { TABLES, type Rows } from "./schema.ts";
 
@@ -50,10 +52,11 @@ function open(tables: ReadonlyMap<TableName, Rowset>): MemoryStore {
       const set = (key: Key, entry: Entry | undefined): void => {
         alive();
         assert(inside === change, "a writer is used inside its own transaction only");
+        assertStorable(key);
         const order = orderOf(key);
         change.undo.push({ rows, order, before: rows.set(order, entry) });
       };
-      return table(rows, alive, set);
+      return table(name, rows, alive, set);
     }) as Writer;
 
   const transact = <T>(change: (tx: Writer) => T): T => {
@@ -91,7 +94,7 @@ function open(tables: ReadonlyMap<TableName, Rowset>): MemoryStore {
   };
 
   return {
-    read: tableRecord((name) => table(tables.get(name)!, alive, refuse)) as Reader,
+    read: tableRecord((name) => table(name, tables.get(name)!, alive, refuse)) as Reader,
     transact,
     barrier,
     beforeBarrier: (hook) => void hooks.push(hook),
@@ -164,6 +167,7 @@ class Rowset {
 }
 
 function table(
+  name: TableName,
   rows: Rowset,
   alive: () => void,
   set: (key: Key, entry: Entry | undefined) => void,
@@ -182,13 +186,15 @@ function table(
       alive();
       return rows.sorted.length;
     },
-    put: (key, value) => set(key, sealed(key, value)),
+    put(key, value) {
+      encodeRow(name, value);
+      set(key, sealed(key, value));
+    },
     remove: (key) => set(key, undefined),
   };
 }
 
 function sealed(key: Key, value: unknown): Entry {
-  assert(value !== undefined, "a row is not undefined");
   const copy: unknown = structuredClone(value);
   return {
     key: Array.isArray(key) ? (Object.freeze([...key]) as unknown as Key) : key,

@@ -1,0 +1,112 @@
+/**
+ * Whether the LMDB file in the folder can be believed, and what to do when it cannot. Decided by the mark, not by looking into the
+ * file: after a power cut it may be damaged anywhere, and reading a damaged page can crash the process.
+ *
+ *   nothing there, or a first start that was interrupted   start over
+ *   clean mark                                             believe it
+ *   mark `running` of this boot                            believe it: only the process died
+ *   mark `opening` of this boot                            the last process died while opening it: let a child read it first
+ *   anything else                                          restore it, or refuse when there is nothing to restore from
+ */
+import { failed, ok, type Result } from "../base/result.ts";
+import type { Disk } from "./disk.ts";
+import { journalGenerations, journalPath } from "./journal.ts";
+import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
+import type { Mark } from "./mark.ts";
+import { CHECKPOINT, LIVE } from "./paths.ts";
+import { restore } from "./restore.ts";
+import { StoreFull, type StoreFault } from "./store.ts";
+
+/** How the store was found. */
+export interface Found {
+  readonly how: "fresh" | "clean" | "afterKill" | "restored";
+  /** What a restore could not bring back, for a person. */
+  readonly lost?: string;
+}
+
+export interface Place {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly bootId: string;
+  readonly isReadable: (path: string) => Promise<boolean>;
+}
+
+/** Decides about the LMDB file; afterwards it may be opened. */
+export async function settle(place: Place, mark: Mark | undefined): Promise<Result<Found, StoreFault>> {
+  const { disk, dir, bootId } = place;
+  const live = `${dir}/${LIVE}`;
+  const hasLive = (await disk.size(live)) !== undefined;
+  const hasChain =
+    (await disk.size(`${dir}/${CHECKPOINT}`)) !== undefined || (await journalGenerations(disk, dir)).length > 0;
+  if (mark?.first || (!mark && !hasLive && !hasChain)) return startOver(place);
+  if (mark && hasLive && mark.state === "clean" && (await looksWhole(disk, live))) return ok({ how: "clean" });
+  if (mark && hasLive && mark.bootId === bootId) {
+    const sure = mark.state === "running" && (await looksWhole(disk, live));
+    if (sure || (await place.isReadable(live))) return ok({ how: "afterKill" });
+  }
+  const restored = await restore(disk, dir, place.isReadable);
+  if (restored) return ok(asRestored(mark?.bootId === bootId && mark.state !== "clean" ? DAMAGED : restored.lost));
+  const why = `${dir} holds files that are not a state folder of this program, or that are damaged`;
+  return failed({ kind: "corrupt", why });
+}
+
+/** Nothing was ever committed here: what an interrupted first start left is removed. */
+async function startOver({ disk, dir }: Place): Promise<Result<Found, StoreFault>> {
+  await disk.remove(`${dir}/${LIVE}`);
+  await disk.remove(`${dir}/${LIVE}-lock`);
+  for (const generation of await journalGenerations(disk, dir)) await disk.remove(journalPath(dir, generation));
+  return ok({ how: "fresh" });
+}
+
+/** Has the first page of an LMDB file. */
+async function looksWhole(disk: Disk, path: string): Promise<boolean> {
+  for await (const chunk of disk.chunks(path))
+    return chunk.length >= 8_192 && chunk.readUInt32LE(LMDB_MAGIC_AT) === LMDB_MAGIC;
+  return false;
+}
+
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_AT = 24;
+
+/** A file that was to be believed and cannot be opened all the same (a failing disk) is restored too. */
+export async function openOrRestore(
+  place: Place,
+  found: Found,
+): Promise<Result<{ readonly file: LmdbFile; readonly found: Found }, StoreFault>> {
+  const { disk, dir } = place;
+  const file = openFile(`${dir}/${LIVE}`);
+  if (file.ok) return ok({ file: file.value, found });
+  if (file.fault.kind !== "corrupt" || found.how === "fresh" || found.how === "restored") return file;
+  const restored = await restore(disk, dir, place.isReadable);
+  if (!restored) return file;
+  const again = openFile(`${dir}/${LIVE}`);
+  if (!again.ok) return again;
+  return ok({ file: again.value, found: asRestored(found.how === "clean" ? restored.lost : DAMAGED) });
+}
+
+const DAMAGED = "the database was damaged; what was not yet safe against a power cut is gone";
+
+function asRestored(lost: string | undefined): Found {
+  return lost === undefined ? { how: "restored" } : { how: "restored", lost };
+}
+
+function openFile(path: string): Result<LmdbFile, StoreFault> {
+  try {
+    return ok(openLmdbFile(path));
+  } catch (error) {
+    const known = asStoreFault(error);
+    return failed(known ?? { kind: "corrupt", why: `${path} cannot be opened: ${String(error)}` });
+  }
+}
+
+/** The fault that an error of the file system stands for, if it is one. */
+export function asStoreFault(error: unknown): StoreFault | undefined {
+  if (error instanceof StoreFull) return { kind: "full", why: error.message };
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return { kind: "denied", why: `no permission to use ${path ?? "the state folder"}` };
+  if (code === "EEXIST" || code === "ENOTDIR")
+    return { kind: "denied", why: `${path ?? "the state folder"} is not a folder` };
+  if (code === "ENOSPC" || code === "EDQUOT") return { kind: "full", why: "there is no room for the state folder" };
+  return undefined;
+}

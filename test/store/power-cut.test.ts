@@ -1,0 +1,198 @@
+/**
+ * The power is cut, or the process killed, after every single disk operation of a session that commits, barriers, makes
+ * checkpoints and closes. What is left must open as a state that was committed, at or after the last barrier (P3, P4), and after
+ * a kill as exactly the last commit (P2).
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { manualClock } from "../../src/base/clock.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { itemKey, type ItemKey } from "../../src/model/ids.ts";
+import { openLmdbStore, type OpenedStore } from "../../src/store/lmdb-store.ts";
+import type { Reader, Store } from "../../src/store/store.ts";
+import { crashDisk, type CrashDisk } from "./crash-disk.ts";
+
+const FIRST_BOOT = "boot-1";
+const NEXT_BOOT = "boot-2";
+
+interface Session {
+  /** Content of the store after each commit. */
+  readonly states: string[];
+  /** The last commit that a completed barrier covers. */
+  safe: number;
+}
+
+const content = (read: Reader): string =>
+  JSON.stringify([...read.listed.range()].concat([...read.facts.range()] as never).map(([key, value]) => [key, value]));
+
+async function opened(dir: string, bootId: string, disk?: CrashDisk): Promise<OpenedStore> {
+  const isReadable = async (): Promise<boolean> => true;
+  const result = await openLmdbStore({
+    dir,
+    bootId,
+    clock: manualClock(),
+    isReadable,
+    checkpointBytes: 20_000,
+    ...(disk ? { disk } : {}),
+  });
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.value;
+}
+
+async function work(store: Store, session: Session, seed: string): Promise<void> {
+  const random = seededRandom(seed);
+  const commit = (): void => {
+    store.transact((tx) => {
+      for (let i = 0; i < 3; i++) {
+        const key: ItemKey = itemKey(1 + random.below(12));
+        if (random.below(4) === 0) tx.facts.remove(key);
+        else
+          tx.facts.put(key, { mode: random.below(512), xattrs: { "user.x": new Uint8Array(1 + random.below(2_000)) } });
+      }
+      tx.listed.put(itemKey(1), session.states.length);
+    });
+    session.states.push(content(store.read));
+  };
+  for (let i = 0; i < 14; i++) {
+    for (let n = random.below(3); n >= 0; n--) commit();
+    const covered = session.states.length - 1;
+    const done = store.barrier().then(() => void (session.safe = Math.max(session.safe, covered)));
+    if (random.below(2) === 0) commit();
+    await done;
+  }
+}
+
+/** Runs a session and calls `moment` after every disk operation. */
+async function run(seed: string, moment: (disk: CrashDisk, session: Session, step: string) => void): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "power-"));
+  try {
+    const disk = crashDisk(dir);
+    const session: Session = { states: [], safe: -1 };
+    disk.onStep = (step) => moment(disk, session, step);
+    const { store } = await opened(dir, FIRST_BOOT, disk);
+    session.states.push(content(store.read));
+    await work(store, session, seed);
+    await store.close();
+    session.safe = session.states.length - 1;
+    moment(disk, session, "end");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+interface Left {
+  readonly step: string;
+  readonly dir: string;
+  readonly states: readonly string[];
+  readonly safe: number;
+}
+
+async function collect(seed: string, leave: (disk: CrashDisk, dir: string, n: number) => void): Promise<Left[]> {
+  const left: Left[] = [];
+  const folder = mkdtempSync(join(tmpdir(), "left-"));
+  await run(seed, (disk, session, step) => {
+    const dir = `${folder}/${left.length}`;
+    leave(disk, dir, left.length);
+    left.push({ step, dir, states: [...session.states], safe: session.safe });
+  });
+  return left;
+}
+
+/** Index of the state that was found; an empty store before the first state counts as none. */
+function indexOf(found: string, left: Left): number {
+  const index = left.states.lastIndexOf(found);
+  assert.ok(index >= 0 || found === "[]", `a state that was never committed, after step ${left.dir}`);
+  return index;
+}
+
+test("a power cut after any disk operation shows a committed state, at or after the last barrier", async () => {
+  const left = await collect("cut", (disk, dir, n) => disk.cutInto(dir, seededRandom(`cut${n}`)));
+  try {
+    for (const [n, each] of left.entries()) {
+      const { store } = await opened(each.dir, NEXT_BOOT);
+      const found = content(store.read);
+      assert.ok(indexOf(found, each) >= each.safe, `a commit covered by a barrier is gone after ${each.dir}`);
+      if (n % 4 !== 0) {
+        await store.close();
+        continue;
+      }
+      store.transact((tx) => tx.listed.put(itemKey(99), 1));
+      await store.barrier();
+      await store.close();
+      const { store: later, recovered } = await opened(each.dir, "boot-3");
+      assert.equal(recovered.how, "clean");
+      assert.equal(later.read.listed.get(itemKey(99)), 1);
+      await later.close();
+    }
+    const steps = left.map((each) => each.step);
+    for (const step of ["create journal-2", "sync checkpoint.new", "rename checkpoint.mdb", "remove journal-1"])
+      assert.ok(steps.includes(step), `the power was cut after: ${step}`);
+  } finally {
+    rmSync(join(left[0]!.dir, ".."), { recursive: true, force: true });
+  }
+});
+
+test("kill -9 after any disk operation loses no commit", async () => {
+  const left = await collect("kill", (disk, dir) => disk.killInto(dir));
+  try {
+    for (const each of left) {
+      const { store } = await opened(each.dir, FIRST_BOOT);
+      assert.equal(indexOf(content(store.read), each), each.states.length - 1);
+      await store.close();
+    }
+  } finally {
+    rmSync(join(left[0]!.dir, ".."), { recursive: true, force: true });
+  }
+});
+
+test("a kill, commits, and then a power cut at any moment of the second session", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "twice-"));
+  try {
+    const first = `${folder}/first`;
+    const disk = crashDisk(first);
+    const session: Session = { states: [], safe: -1 };
+    const { store } = await opened(first, FIRST_BOOT, disk);
+    session.states.push(content(store.read));
+    await work(store, session, "twice");
+    store.transact((tx) => tx.listed.put(itemKey(50), 1));
+    session.states.push(content(store.read));
+
+    // The killed process' folder goes on under the same disk: what was synced before is still safe.
+    const left: Left[] = [];
+    const second = await secondSession(disk, first, session, left, folder);
+    await second.close();
+    for (const each of left) {
+      const { store: after } = await opened(each.dir, NEXT_BOOT);
+      assert.ok(indexOf(content(after.read), each) >= each.safe);
+      await after.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** Opens a copy of the killed folder with the same history of syncs, and goes on working while moments are collected. */
+async function secondSession(
+  disk: CrashDisk,
+  first: string,
+  session: Session,
+  left: Left[],
+  folder: string,
+): Promise<Store> {
+  const killed = `${folder}/second`;
+  disk.killInto(killed);
+  const next = disk.movedTo(killed);
+  next.onStep = (step) => {
+    const dir = `${folder}/cut${left.length}`;
+    next.cutInto(dir, seededRandom(`twice${left.length}`));
+    left.push({ step, dir, states: [...session.states], safe: session.safe });
+  };
+  const { store, recovered } = await opened(killed, FIRST_BOOT, next);
+  assert.equal(recovered.how, "afterKill", first);
+  assert.equal(content(store.read), session.states.at(-1));
+  await work(store, session, "second");
+  return store;
+}
