@@ -23,7 +23,7 @@ export async function serveControl(
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
   await rm(socketPath, { force: true });
   const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer((socket) => {
     open.add(socket);
     socket.on("close", () => open.delete(socket));
     serveOne(socket, handlers).catch(onDefect);

@@ -1,0 +1,184 @@
+/**
+ * onedrivectl: finds the daemons a command is meant for, asks them, prints their answers and says with its exit status whether what
+ * was printed is what was wanted. Sign-in commands need no daemon (see account-commands.ts).
+ */
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Calls, CallName } from "../control/control.ts";
+import { call } from "../control/socket-client.ts";
+import { mountOf, ourMounts, socketOfSource, type Mount } from "../control/whereabouts.ts";
+import type { Fault } from "../model/fault.ts";
+import { accountCommand } from "./account-commands.ts";
+import { parseCtlLine, type CtlLine } from "./ctl-line.ts";
+import { showConflicts, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
+import { ctlHelp } from "./help.ts";
+import { runtimeHome, type Environment } from "./places.ts";
+import { version } from "./version.ts";
+
+export interface Surroundings {
+  readonly env: Environment;
+  readonly cwd: string;
+  print(line: string): void;
+  complain(line: string): void;
+}
+
+/** Runs one command line; gives the exit status. */
+export async function onedrivectl(argv: readonly string[], around: Surroundings): Promise<number> {
+  const line = parseCtlLine(argv);
+  if (!line.ok) return usage(around, line.fault);
+  if (line.value === "help") return say(around, ctlHelp().trimEnd());
+  if (line.value === "version") return say(around, version());
+  if (["login", "logout", "accounts"].includes(line.value.command)) return accountCommand(line.value, around);
+  return daemonCommand(line.value, around);
+}
+
+function usage(around: Surroundings, why: string): number {
+  around.complain(`onedrivectl: ${why}`);
+  return 1;
+}
+
+function say(around: Surroundings, text: string): number {
+  around.print(text);
+  return 0;
+}
+
+/** What one call to one daemon came to. */
+interface Outcome {
+  readonly exit: number;
+  readonly json: unknown;
+  readonly text: string;
+}
+
+async function daemonCommand(line: CtlLine, around: Surroundings): Promise<number> {
+  const targets = findTargets(line, around);
+  if (typeof targets === "string") return usage(around, targets);
+  const outcomes: Outcome[] = [];
+  for (const { socket, path } of targets) outcomes.push(await ask(line, socket, path));
+  const shown = outcomes.length === 1 ? outcomes[0]!.json : outcomes.map((outcome) => outcome.json);
+  if (line.json) around.print(JSON.stringify(shown));
+  for (const outcome of outcomes) {
+    if (outcome.exit === 1) around.complain(`onedrivectl: ${outcome.text}`);
+    else if (!line.json) around.print(outcome.text);
+  }
+  return Math.max(...outcomes.map((outcome) => outcome.exit));
+}
+
+interface Target {
+  readonly socket: string;
+  /** The argument, absolute and free of symbolic links, for commands that take paths. */
+  readonly path: string;
+}
+
+/** The daemons a command speaks to, or why there is none. */
+function findTargets(line: CtlLine, around: Surroundings): readonly Target[] | string {
+  const mounts = ourMounts();
+  const paths = ["retry", "cancel", "undo"].includes(line.command) ? line.args.slice(1) : line.args;
+  if (paths.length === 0) {
+    if (mounts.length === 0) return "no OneDrive is mounted";
+    if (["retry", "cancel", "undo"].includes(line.command) && mounts.length > 1)
+      return "several OneDrives are mounted: name a path in the one you mean";
+    return gather(
+      mounts.map((mount) => [mount, mount.mountpoint] as const),
+      around,
+    );
+  }
+  const found: [Mount, string][] = [];
+  for (const given of paths) {
+    const path = realPath(resolve(around.cwd, given));
+    const mount = mountOf(path, mounts);
+    if (!mount) return `${given} is not in a mounted OneDrive`;
+    found.push([mount, path]);
+  }
+  return gather(found, around);
+}
+
+function gather(found: readonly (readonly [Mount, string])[], around: Surroundings): readonly Target[] | string {
+  const targets: Target[] = [];
+  for (const [mount, path] of found) {
+    const socket = socketOfSource(mount.source, runtimeHome(around.env));
+    if (socket === undefined) return `${mount.mountpoint}: set XDG_RUNTIME_DIR to the one its daemon was started with`;
+    targets.push({ socket, path });
+  }
+  return targets;
+}
+
+/** Links resolved as far as the path exists: a command may name an item that is gone. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path === "/" ? path : join(realPath(dirname(path)), basename(path)); // what is not there is found by its parent
+  }
+}
+
+async function ask(line: CtlLine, socket: string, path: string): Promise<Outcome> {
+  switch (line.command) {
+    case "status":
+      return line.wait ? waitStatus(line, socket) : plain(socket, "status", {}, showStatus);
+    case "sync":
+      return plain(socket, "sync", {}, showStatus);
+    case "ops":
+      return line.graph
+        ? plain(socket, "graph", {}, (a) => a.mermaid)
+        : plain(socket, "ops", {}, (a) => showOps(a.ops));
+    case "retry":
+    case "cancel":
+    case "undo":
+      return plain(
+        socket,
+        line.command,
+        { op: Number(line.args[0]) },
+        (a) => `operation ${a.op}: ${line.command} done`,
+      );
+    case "release":
+      return plain(socket, "release", {}, (a) => `${a.released} held operations released`);
+    case "conflicts":
+      return plain(socket, "conflicts", {}, (a) => showConflicts(a.conflicts));
+    case "resolve":
+      return plain(socket, "resolve", { path, keep: line.keep! }, (a) => `${a.path}: settled`);
+    case "pin":
+      return plain(socket, "pin", { path }, (a) => showPin(path, a));
+    case "unpin":
+      return plain(socket, "unpin", { path }, (a) => `${a.path}: no longer kept`);
+    case "free":
+      return plain(socket, "free", { path }, (a) => `${path}: ${size(a.freedBytes)} freed`);
+    case "info":
+      return plain(socket, "info", { path }, showInfo);
+    case "check":
+      return check(line, socket);
+    case "rebuild":
+      return plain(socket, "rebuild", {}, (a) => `${a.items} items read again`);
+    default:
+      return { exit: 1, json: { error: line.command }, text: `no such command: ${line.command}` };
+  }
+}
+
+async function plain<C extends CallName>(
+  socket: string,
+  name: C,
+  takes: Calls[C]["takes"],
+  show: (answer: Calls[C]["gives"]) => string,
+): Promise<Outcome> {
+  const answer = await call(socket, name, takes);
+  return answer.ok ? { exit: 0, json: answer.value, text: show(answer.value) } : failure(answer.fault);
+}
+
+async function waitStatus(line: CtlLine, socket: string): Promise<Outcome> {
+  const answer = await call(socket, "wait", { timeoutSeconds: line.timeoutSeconds });
+  if (!answer.ok) return failure(answer.fault);
+  const exit = { done: 0, stuck: 3, timeout: 4 }[answer.value.outcome];
+  return { exit, json: answer.value.status, text: showStatus(answer.value.status) };
+}
+
+async function check(line: CtlLine, socket: string): Promise<Outcome> {
+  const answer = await call(socket, "check", { cloud: line.cloud });
+  if (!answer.ok) return failure(answer.fault);
+  const { problems } = answer.value;
+  const text =
+    problems.length === 0 ? "everything is in order" : problems.map((p) => `${p.where}: ${p.what}`).join("\n");
+  return { exit: problems.length === 0 ? 0 : 5, json: answer.value, text };
+}
+
+function failure(fault: Fault): Outcome {
+  return { exit: 1, json: { error: fault.kind, why: fault.why }, text: fault.why };
+}

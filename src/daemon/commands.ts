@@ -1,0 +1,220 @@
+/** What the daemon does for each call of onedrivectl: reads the store for reports, asks the acting parts for acts. */
+import type { Apply } from "../apply/apply.ts";
+import { sleep, type Clock } from "../base/clock.ts";
+import { ok, type Result } from "../base/result.ts";
+import type { Content } from "../content/content.ts";
+import type { Calls, ConflictReport, Handlers, InfoReport, OpReport, StatusReport } from "../control/control.ts";
+import type { Quota } from "../drive/drive.ts";
+import type { Flusher } from "../flusher/flusher.ts";
+import type { Config } from "../model/config.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import { opId, type ItemKey } from "../model/ids.ts";
+import type { OpRecord } from "../op/op.ts";
+import type { Puller } from "../puller/puller.ts";
+import { checkStore } from "../store/check.ts";
+import type { Store } from "../store/store.ts";
+import { viewLocal } from "../store/tree.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { mermaid } from "./mermaid.ts";
+import { nodeAt, pathOf } from "./paths.ts";
+import { filesBelow, isPinned, missingBytes } from "./pins.ts";
+import { resolveConflict } from "./resolve.ts";
+
+export interface CommandParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly content: Content;
+  readonly vfs: Vfs;
+  readonly apply: Apply;
+  readonly flusher: Flusher;
+  readonly puller: Puller;
+  readonly clock: Clock;
+  isSignedIn(): boolean;
+}
+
+const PIN = "user.onedrive.pin";
+const WAIT_STEP_MS = 100;
+
+export function commands(parts: CommandParts): Handlers {
+  const { config, store, content, vfs, flusher } = parts;
+  const at = (path: string): Result<ItemKey, Fault> => {
+    const node = nodeAt(store.read, config.mountpoint, path);
+    return node === undefined ? fault("notFound", `${path}: nothing is there`) : ok(node);
+  };
+  return {
+    status: async () => ok(await statusOf(parts)),
+    wait: (takes, signal) => waitUntilPushed(parts, takes.timeoutSeconds, signal),
+    async sync(_takes, signal) {
+      const pulled = await parts.puller.sync();
+      await flusher.sync(signal);
+      return pulled.ok ? ok(await statusOf(parts)) : pulled;
+    },
+    ops: async () => ok({ ops: [...store.read.ops.range()].map(([, record]) => opReport(parts, record)) }),
+    graph: async () => {
+      const script = parts.apply.plan();
+      return script.ok ? ok({ mermaid: mermaid(script.value, (node) => pathOf(store.read, "", node)) }) : script;
+    },
+    retry: async ({ op }) => named(op, flusher.retry(opId(op))),
+    cancel: async ({ op }) => named(op, flusher.cancel(opId(op))),
+    undo: async ({ op }) => named(op, flusher.cancel(opId(op))),
+    release: async () => ok({ released: flusher.releaseHeld() }),
+    conflicts: async () => ok({ conflicts: conflictReports(parts) }),
+    async resolve({ path, keep }) {
+      const node = at(path);
+      if (!node.ok) return node;
+      const done = await resolveConflict({ store, vfs, node: node.value, keep });
+      return done.ok ? ok({ path }) : done;
+    },
+    async pin({ path }) {
+      const node = at(path);
+      if (!node.ok) return node;
+      const set = await vfs.setxattr(node.value, PIN, new TextEncoder().encode("1"), "any");
+      if (!set.ok) return set;
+      const { diskFreeBytes } = await content.use();
+      return ok({ neededBytes: missingBytes(store.read, content, node.value), freeBytes: diskFreeBytes });
+    },
+    async unpin({ path }) {
+      const node = at(path);
+      if (!node.ok) return node;
+      const removed = await vfs.removexattr(node.value, PIN);
+      if (!removed.ok && removed.fault.kind !== "noAttribute") return removed;
+      if (!isPinned(store.read, node.value)) return ok({ path });
+      const set = await vfs.setxattr(node.value, PIN, new TextEncoder().encode("0"), "any");
+      return set.ok ? ok({ path }) : set;
+    },
+    async free({ path }) {
+      const node = at(path);
+      if (!node.ok) return node;
+      let freedBytes = 0;
+      for (const file of [...filesBelow(store.read, node.value)]) freedBytes += await content.free(file);
+      return ok({ freedBytes });
+    },
+    async info({ path }) {
+      const node = at(path);
+      return node.ok ? ok(infoOf(parts, node.value)) : node;
+    },
+    async check({ cloud }) {
+      const problems: { where: string; what: string }[] = checkStore(store.read).map((problem) => ({
+        where: "store",
+        what: problem.what,
+      }));
+      if (cloud) {
+        const audited = await parts.puller.audit();
+        if (!audited.ok) return audited;
+      }
+      return ok({ problems });
+    },
+    async rebuild() {
+      const audited = await parts.puller.audit();
+      return audited.ok ? ok({ items: store.read.mirror.count }) : audited;
+    },
+  };
+}
+
+function named(op: number, done: Result<undefined, Fault>): Result<{ op: number }, Fault> {
+  return done.ok ? ok({ op }) : done;
+}
+
+async function statusOf(parts: CommandParts): Promise<StatusReport> {
+  const { config, store, flusher, puller, content, clock } = parts;
+  const pushing = flusher.status();
+  const pulling = puller.status();
+  const use = await content.use();
+  return {
+    account: config.account,
+    mountpoint: config.mountpoint,
+    pid: process.pid,
+    online: pulling.online === true,
+    signedIn: parts.isSignedIn(),
+    cursorAgeSeconds: pulling.polledAt === undefined ? null : Math.max(0, (clock.now() - pulling.polledAt) / 1000),
+    enumerated: pulling.enumerated,
+    items: store.read.mirror.count,
+    pending: pushing.pending,
+    uploading: pushing.uploading.length,
+    parked: pushing.parked,
+    held: pushing.held,
+    conflicts: store.read.conflicts.count,
+    reasons: reasonsOf(parts),
+    cache: {
+      cleanBytes: use.cleanBytes,
+      unpushedBytes: use.unpushedBytes,
+      limitBytes: config.cacheSizeBytes,
+      diskFreeBytes: use.diskFreeBytes,
+    },
+    quota: (store.read.meta.get("quota") as Quota | undefined) ?? null,
+  };
+}
+
+function reasonsOf({ flusher, puller, isSignedIn }: CommandParts): readonly string[] {
+  const reasons = flusher.status().waiting.map(({ reason, count }) => (count === 1 ? reason : `${reason} (${count})`));
+  const { lastFault } = puller.status();
+  if (!isSignedIn()) reasons.unshift("signed out: run onedrivectl login");
+  else if (lastFault) reasons.unshift(lastFault.why);
+  return reasons;
+}
+
+async function waitUntilPushed(
+  parts: CommandParts,
+  timeoutSeconds: number | null,
+  signal: AbortSignal,
+): Promise<Result<Calls["wait"]["gives"], Fault>> {
+  const deadline = timeoutSeconds === null ? Infinity : parts.clock.now() + timeoutSeconds * 1000;
+  for (;;) {
+    const { pending, parked, held } = parts.flusher.status();
+    if (pending === 0) return ok({ outcome: parked + held > 0 ? "stuck" : "done", status: await statusOf(parts) });
+    if (parts.clock.now() >= deadline || signal.aborted)
+      return ok({ outcome: "timeout", status: await statusOf(parts) });
+    await sleep(parts.clock, WAIT_STEP_MS, signal);
+  }
+}
+
+function opReport({ store, config }: CommandParts, record: OpRecord): OpReport {
+  const { status } = record;
+  const reason = "reason" in status ? status.reason : (record.lastFault ?? null);
+  const path = pathOf(store.read, config.mountpoint, record.op.node);
+  return {
+    id: record.seq,
+    type: record.op.type,
+    path,
+    state: status.state,
+    reason,
+    at: record.at,
+    tries: record.tries,
+  };
+}
+
+function conflictReports({ store, config }: CommandParts): readonly ConflictReport[] {
+  return [...store.read.conflicts.range()]
+    .filter(([node]) => viewLocal(store.read, node))
+    .map(([node, row]) => ({
+      path: pathOf(store.read, config.mountpoint, node),
+      of: pathOf(store.read, config.mountpoint, row.of),
+      why: row.why,
+      at: row.at,
+    }));
+}
+
+function infoOf(parts: CommandParts, node: ItemKey): InfoReport {
+  const { store, vfs, config } = parts;
+  const view = viewLocal(store.read, node)!;
+  const attribute = (name: string): string | null => {
+    const value = vfs.getxattr(node, `user.onedrive.${name}`);
+    return value.ok ? new TextDecoder().decode(value.value) : null;
+  };
+  const mine = [...store.read.ops.range()].filter(([, record]) => record.op.node === node);
+  return {
+    path: pathOf(store.read, config.mountpoint, node),
+    inode: node,
+    kind: view.kind,
+    size: view.size,
+    state: attribute("state") ?? "cached",
+    pinned: isPinned(store.read, node),
+    id: view.mirror?.id ?? null,
+    eTag: view.mirror?.eTag ?? null,
+    cTag: view.mirror?.cTag ?? null,
+    hash: view.mirror?.hash ?? null,
+    webUrl: view.mirror?.webUrl ?? null,
+    pending: mine.map(([, record]) => opReport(parts, record)),
+    error: attribute("error"),
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Keeps what is pinned here: fetches every file of pinned folders, now and whenever something changes below them. A pin is a fact of
+ * a node (1 keep, 0 explicitly not, absent: as the parent), so it survives renames and restarts by itself.
+ */
+import type { Clock } from "../base/clock.ts";
+import { startLoop } from "../base/loop.ts";
+import type { Log } from "../base/log.ts";
+import type { Content } from "../content/content.ts";
+import { ROOT, type ItemKey } from "../model/ids.ts";
+import { BACKOFF_MOST_MS } from "../model/limits.ts";
+import type { Reader } from "../store/store.ts";
+import { localChildren, viewLocal } from "../store/tree.ts";
+
+export interface Pins {
+  /** Something was pinned, or changed where something may be pinned. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+export interface PinsOptions {
+  readonly read: Reader;
+  readonly content: Pick<Content, "have" | "hydrate">;
+  readonly clock: Clock;
+  readonly log: Log;
+  onDefect(error: unknown): void;
+}
+
+export function keepPinned(options: PinsOptions): Pins {
+  const { read, content, clock, log, onDefect } = options;
+  const round = async (signal: AbortSignal): Promise<number> => {
+    let missed = false;
+    for (const node of pinnedFiles(read)) {
+      if (signal.aborted) return 0;
+      if (content.have(node) === "all") continue;
+      const fetched = await content.hydrate(node, signal);
+      if (fetched.ok) continue;
+      missed = true;
+      log.trace("a pinned file is not here yet", { node, why: fetched.fault.why });
+      if (fetched.fault.kind === "offline") break;
+    }
+    return missed ? BACKOFF_MOST_MS : 24 * 3600 * 1000;
+  };
+  return startLoop({ clock, round, onDefect });
+}
+
+/** Whether the node is to be kept here, by its own pin or the nearest one above it. */
+export function isPinned(read: Reader, node: ItemKey): boolean {
+  for (let at = node; ;) {
+    const pin = read.facts.get(at)?.pin;
+    if (pin !== undefined) return pin === 1;
+    if (at === ROOT) return false;
+    const view = viewLocal(read, at);
+    if (!view) return false;
+    at = view.parent;
+  }
+}
+
+/** Bytes of the files below `node` (itself included) that are not wholly here. */
+export function missingBytes(read: Reader, content: Pick<Content, "have">, node: ItemKey): number {
+  let bytes = 0;
+  for (const file of filesBelow(read, node))
+    if (content.have(file) !== "all") bytes += viewLocal(read, file)?.size ?? 0;
+  return bytes;
+}
+
+/** Every file at or below `node`. */
+export function* filesBelow(read: Reader, node: ItemKey): Iterable<ItemKey> {
+  const view = viewLocal(read, node);
+  if (!view) return;
+  if (view.kind === "file") yield node;
+  else for (const child of [...localChildren(read, node)]) yield* filesBelow(read, child);
+}
+
+/** Collected first: the tree may change while files are fetched. */
+function pinnedFiles(read: Reader): readonly ItemKey[] {
+  const roots = [...read.facts.range()].filter(([, facts]) => facts.pin === 1).map(([node]) => node);
+  const files = roots.flatMap((root) => [...filesBelow(read, root)]);
+  return [...new Set(files)].filter((node) => isPinned(read, node));
+}
