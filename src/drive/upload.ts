@@ -100,7 +100,9 @@ class GraphUploads implements Uploads {
     const { status } = sent.value;
     if (status === 202) return this.#goesOn(session, sent.value, end);
     if (status === 200 || status === 201) return this.#finished(session, sent.value, signal);
-    return status === 416 ? this.#resynced(session, sent.value, signal) : failed(this.#sessionFault(sent.value));
+    return status === 416
+      ? this.#resynced(session, sent.value, signal)
+      : failed(this.#commitFault(session, sent.value));
   }
 
   async status(session: Session, signal?: AbortSignal): Answer<Session> {
@@ -179,6 +181,13 @@ class GraphUploads implements Uploads {
     if (!now.ok) return now;
     if (now.value.nextOffset === session.nextOffset) return failed(this.#sessionFault(reply));
     return ok({ session: now.value, item: undefined });
+  }
+
+  /** At the last fragment of a new file, a condition that does not hold means that the name is taken. */
+  #commitFault(session: Session, reply: OutsideReply): Fault {
+    const why = this.#sessionFault(reply);
+    const target = this.#targets.get(session.url);
+    return target ? forTarget(target, why) : why;
   }
 
   #sessionFault(reply: OutsideReply): Fault {

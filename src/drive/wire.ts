@@ -165,7 +165,7 @@ const batchSchema = z.object({
       id: z.union([z.string(), z.number()]).transform(String),
       status: z.number(),
       headers: z.record(z.string(), z.unknown()).optional().catch(undefined),
-      body: z.unknown(),
+      body: z.unknown().optional(),
     }),
   ),
 });
@@ -178,7 +178,12 @@ export function parseBatch(raw: unknown): readonly WireAnswer[] | undefined {
 }
 
 const errorSchema = z.object({
-  error: z.object({ code: text, message: text, innerError: z.unknown(), innererror: z.unknown() }),
+  error: z.object({
+    code: text,
+    message: text,
+    innerError: z.unknown().optional(),
+    innererror: z.unknown().optional(),
+  }),
 });
 
 export interface WireError {

@@ -52,9 +52,19 @@ export interface Sim {
   stop(): Promise<void>;
 }
 
-export async function startSim(...args: string[]): Promise<Sim> {
-  const script = join(repository, "dist/bin/onedrive-sim.js");
-  const child = spawn(process.execPath, [script, "--listen", "127.0.0.1:0", ...args], {
+/** The built simulator. */
+export function startSim(...args: string[]): Promise<Sim> {
+  return startFrom([join(repository, "dist/bin/onedrive-sim.js")], args);
+}
+
+/** The simulator as it stands in src, for tests that run without a build. */
+export function startSourceSim(...args: string[]): Promise<Sim> {
+  return startFrom(["--import", "tsx", join(repository, "src/bin/onedrive-sim.ts")], args);
+}
+
+async function startFrom(script: readonly string[], args: readonly string[]): Promise<Sim> {
+  const child = spawn(process.execPath, [...script, "--listen", "127.0.0.1:0", ...args], {
+    cwd: repository,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ready = await firstLine(child);
