@@ -29,94 +29,122 @@ export interface MemoryStore extends Store {
 }
 
 export function memoryStore(): MemoryStore {
-  return open(new Map(TABLES.map((name) => [name, new Rowset()])));
+  return new InMemory(new Map(TABLES.map((name) => [name, new Rowset()])));
 }
 
 type TableName = keyof Rows;
 type Undo = { readonly rows: Rowset; readonly order: string; readonly before: Entry | undefined };
 
-function open(tables: ReadonlyMap<TableName, Rowset>): MemoryStore {
-  const hooks: (() => Promise<void>)[] = [];
-  let commits: Undo[][] = [];
-  let inside: { undo: Undo[] } | undefined;
-  let state: "open" | "closed" | "dead" = "open";
-  let full = false;
+class InMemory implements MemoryStore {
+  readonly read: Reader;
+  private readonly tables: ReadonlyMap<TableName, Rowset>;
+  private readonly hooks: (() => Promise<void>)[] = [];
+  /** What undoes each commit since the last barrier, oldest first. */
+  private commits: Undo[][] = [];
+  private inside: Undo[] | undefined;
+  private state: "open" | "closed" | "dead" = "open";
+  private full = false;
 
-  const alive = (): void => assert(state === "open", `the store is in use after it was ${state}`);
-  const revert = (undo: readonly Undo[]): void => {
-    for (const { rows, order, before } of undo.toReversed()) rows.set(order, before);
-  };
-  const writer = (change: { undo: Undo[] }): Writer =>
-    tableRecord((name) => {
-      const rows = tables.get(name)!;
-      const set = (key: Key, entry: Entry | undefined): void => {
-        alive();
-        assert(inside === change, "a writer is used inside its own transaction only");
-        assertStorable(key);
-        const order = orderOf(key);
-        change.undo.push({ rows, order, before: rows.set(order, entry) });
-      };
-      return table(name, rows, alive, set);
-    }) as Writer;
+  constructor(tables: ReadonlyMap<TableName, Rowset>) {
+    this.tables = tables;
+    this.read = this.tableRecord(() => {
+      throw new TypeError("a reader does not write");
+    });
+  }
 
-  const transact = <T>(change: (tx: Writer) => T): T => {
-    alive();
-    assert(!inside, "transactions do not nest");
-    const mine = { undo: [] as Undo[] };
-    inside = mine;
+  transact<T>(change: (tx: Writer) => T): T {
+    this.assertAlive();
+    assert(!this.inside, "transactions do not nest");
+    const undo: Undo[] = [];
+    this.inside = undo;
     try {
-      const result = change(writer(mine));
+      const result = change(this.writerOf(undo));
       assert(!isPromise(result), "a transaction returns no promise");
-      if (full && mine.undo.length > 0) throw new StoreFull("the disk of the state folder is full");
-      if (mine.undo.length > 0) commits.push(mine.undo);
+      if (this.full && undo.length > 0) throw new StoreFull(FULL);
+      if (undo.length > 0) this.commits.push(undo);
       return result;
     } catch (error) {
-      revert(mine.undo);
+      revert(undo);
       throw error;
     } finally {
-      inside = undefined;
+      this.inside = undefined;
     }
+  }
+
+  async barrier(): Promise<void> {
+    this.assertAlive();
+    const covered = this.commits.at(-1);
+    await Promise.all(this.hooks.map((hook) => hook()));
+    if (this.state === "dead") return never();
+    if (this.full && covered && this.commits.includes(covered)) throw new StoreFull(FULL);
+    if (covered) this.commits = this.commits.slice(this.commits.indexOf(covered) + 1);
+  }
+
+  beforeBarrier(hook: () => Promise<void>): void {
+    this.hooks.push(hook);
+  }
+
+  async close(): Promise<void> {
+    await this.barrier();
+    this.state = "closed";
+  }
+
+  kill(): MemoryStore {
+    return this.end();
+  }
+
+  powerCut(random?: Random): MemoryStore {
+    const keep = random ? random.below(this.commits.length + 1) : 0;
+    for (const undo of this.commits.splice(keep).toReversed()) revert(undo);
+    return this.end();
+  }
+
+  fillDisk(full: boolean): void {
+    this.full = full;
+  }
+
+  reopen(): MemoryStore {
+    assert(this.state === "closed", "only a closed store is opened again");
+    return new InMemory(this.tables);
+  }
+
+  get unsynced(): number {
+    return this.commits.length;
+  }
+
+  private end(): MemoryStore {
+    assert(!this.inside, "a process does not end inside a transaction of a simulation");
+    this.state = "dead";
+    return new InMemory(this.tables);
+  }
+
+  private readonly assertAlive = (): void => {
+    assert(this.state === "open", `the store is in use after it was ${this.state}`);
   };
 
-  const barrier = async (): Promise<void> => {
-    alive();
-    const covered = commits.at(-1);
-    await Promise.all(hooks.map((hook) => hook()));
-    if (state === "dead") return never();
-    if (full && covered && commits.includes(covered)) throw new StoreFull("the disk of the state folder is full");
-    if (covered) commits = commits.slice(commits.indexOf(covered) + 1);
-  };
+  private writerOf(undo: Undo[]): Writer {
+    return this.tableRecord((rows, key, entry) => {
+      this.assertAlive();
+      assert(this.inside === undo, "a writer is used inside its own transaction only");
+      assertStorable(key);
+      const order = orderOf(key);
+      undo.push({ rows, order, before: rows.set(order, entry) });
+    });
+  }
 
-  const end = (how: "dead" | "closed"): MemoryStore => {
-    assert(!inside, "a process does not end inside a transaction of a simulation");
-    state = how;
-    return open(tables);
-  };
+  private tableRecord(set: (rows: Rowset, key: Key, entry: Entry | undefined) => void): Writer {
+    const tables = TABLES.map((name) => {
+      const rows = this.tables.get(name)!;
+      return [name, table(name, rows, this.assertAlive, (key, entry) => set(rows, key, entry))];
+    });
+    return Object.fromEntries(tables) as unknown as Writer;
+  }
+}
 
-  return {
-    read: tableRecord((name) => table(name, tables.get(name)!, alive, refuse)) as Reader,
-    transact,
-    barrier,
-    beforeBarrier: (hook) => void hooks.push(hook),
-    async close() {
-      await barrier();
-      state = "closed";
-    },
-    kill: () => end("dead"),
-    powerCut(random) {
-      const keep = random ? random.below(commits.length + 1) : 0;
-      for (const undo of commits.splice(keep).toReversed()) revert(undo);
-      return end("dead");
-    },
-    fillDisk: (isFull) => void (full = isFull),
-    reopen() {
-      assert(state === "closed", "only a closed store is opened again");
-      return open(tables);
-    },
-    get unsynced() {
-      return commits.length;
-    },
-  };
+const FULL = "the disk of the state folder is full";
+
+function revert(undo: readonly Undo[]): void {
+  for (const { rows, order, before } of undo.toReversed()) rows.set(order, before);
 }
 
 interface Entry {
@@ -197,7 +225,7 @@ function table(
 function sealed(key: Key, value: unknown): Entry {
   const copy: unknown = structuredClone(value);
   return {
-    key: Array.isArray(key) ? (Object.freeze([...key]) as unknown as Key) : key,
+    key: typeof key === "object" ? Object.freeze(structuredClone(key)) : key,
     value: copy,
     hasBytes: freeze(copy),
   };
@@ -246,16 +274,8 @@ function orderOfText(text: string): string {
   return shifted;
 }
 
-function tableRecord<T>(make: (name: TableName) => T): Record<TableName, T> {
-  return Object.fromEntries(TABLES.map((name) => [name, make(name)])) as Record<TableName, T>;
-}
-
 function isPromise(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
-function refuse(): never {
-  throw new TypeError("a reader does not write");
 }
 
 function never(): Promise<never> {
