@@ -86,9 +86,18 @@ export function versionsJson(item: Item): Json[] {
   }));
 }
 
+const written = new Map<number, string>();
+const WRITTEN_MAX = 10_000;
+
+/** A time as the service writes it; remembered, since items share theirs. */
 export function iso(ms: number): string {
+  const known = written.get(ms);
+  if (known !== undefined) return known;
   const full = new Date(ms).toISOString();
-  return full.endsWith(".000Z") ? full.slice(0, 19) + "Z" : full;
+  const text = full.endsWith(".000Z") ? full.slice(0, 19) + "Z" : full;
+  if (written.size >= WRITTEN_MAX) written.clear();
+  written.set(ms, text);
+  return text;
 }
 
 function commonFields(item: Item, pen: Pen): Json {

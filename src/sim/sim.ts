@@ -137,7 +137,7 @@ export function createSim(options: SimOptions): Sim {
 }
 
 function makeService({ world, options, nowMs }: { world: World; options: SimOptions; nowMs: () => number }): Service {
-  const signer = makeSigner(`${world.seed}:${hex8(mix(world.seed, 9, 9))}`);
+  const signer = makeSigner(mix(world.seed, 9, 9));
   const reader = contentReader(world.blobs, makeContent(world.seed));
   const later = makeLater();
   const onChange = (tokens: TokenState): void => options.persist?.note({ tokens });
@@ -258,9 +258,18 @@ function signed(answer: Answer, { call, hits, world }: { call: Call; hits: Hits;
     ...answer.headers,
     "request-id": requestId(world),
     ...(theirs === undefined ? {} : { "client-request-id": theirs }),
-    date: new Date(world.clockMs() + skewMs).toUTCString(),
+    date: httpDate(world.clockMs() + skewMs),
   };
   return { ...answer, headers };
+}
+
+const lastDate = { second: Number.NaN, text: "" };
+
+/** A Date header; most answers of one second share it. */
+function httpDate(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  if (lastDate.second !== second) Object.assign(lastDate, { second, text: new Date(ms).toUTCString() });
+  return lastDate.text;
 }
 
 /** A GUID for each answer, the same for the same seed and order of requests. */
