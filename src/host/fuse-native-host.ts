@@ -8,14 +8,14 @@ import { access, readFile, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { sleep, systemClock, type Clock } from "../base/clock.ts";
 import { failed, ok, type Result } from "../base/result.ts";
-import { LAZY_UNMOUNT_GRACE_MS } from "../model/limits.ts";
+import { UNMOUNT_CUT_INTERVAL_MS, UNMOUNT_CUTS_MAX, UNMOUNT_GRACE_MS } from "../model/limits.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { desk } from "./fuse-desk.ts";
 import { byteCalls, folderCalls, openCalls } from "./fuse-handle-calls.ts";
 import { attributeCalls, nameCalls, xattrCalls } from "./fuse-name-calls.ts";
 import { contextField, fusePackage, type FuseMount, type FuseOps, type FusePackage } from "./fuse-package.ts";
 import type { Host, Mounted, MountFault, MountOptions } from "./host.ts";
-import { abortConnection, liveness, mountAt, unmount } from "./mount-table.ts";
+import { liveness, mountAt, unmount } from "./mount-table.ts";
 
 const TIMEOUT_MS_DEFAULT = 1_000;
 const TYPE = "onedrive";
@@ -61,7 +61,7 @@ async function start(
   if (error) return failed({ kind: "failed", why: `cannot mount at ${options.mountpoint}: ${error.message}` });
   return ok({
     gone: ending.gone,
-    unmount: (lazy) => end(options.mountpoint, ending, { lazy, clock }),
+    unmount: (lazy) => end(options.mountpoint, { ...ending, cut: () => fuse.abort() }, { lazy, clock }),
     forgetEntry: () => undefined, // libfuse 2 gives no way to name a node; the timeouts are short
     forgetNode: (node) => at.open.forget(node),
   });
@@ -93,16 +93,24 @@ function endOfMount(): Ending {
   };
 }
 
-/** Unmounts; what is still open after a lazy unmount's grace is cut off. */
-async function end(mountpoint: string, ending: Ending, how: { lazy: boolean; clock: Clock }): Promise<boolean> {
-  const within = (): Promise<boolean> =>
-    Promise.race([ending.gone.then(() => true), sleep(how.clock, LAZY_UNMOUNT_GRACE_MS).then(() => false)]);
+/** Unmounts; after a lazy unmount, what is still open when the grace is over is cut off. */
+async function end(
+  mountpoint: string,
+  ending: Ending & { cut(): void },
+  { lazy, clock }: { lazy: boolean; clock: Clock },
+): Promise<boolean> {
+  const within = (delayMs: number): Promise<boolean> =>
+    Promise.race([ending.gone.then(() => true), sleep(clock, delayMs).then(() => false)]);
   const entry = await mountAt(mountpoint);
-  if (entry?.type === `fuse.${TYPE}` && !(await unmount(mountpoint, how.lazy))) return false;
-  if (await within()) return true;
-  if (!how.lazy || !entry || !(await abortConnection(entry.minor))) return false;
+  if (entry?.type === `fuse.${TYPE}` && !(await unmount(mountpoint, lazy))) return false;
+  if (await within(UNMOUNT_GRACE_MS)) return true;
+  if (!lazy) return false;
   ending.giveUp();
-  return within();
+  for (let tries = 0; tries < UNMOUNT_CUTS_MAX; tries++) {
+    ending.cut();
+    if (await within(UNMOUNT_CUT_INTERVAL_MS)) return true;
+  }
+  return false;
 }
 
 function optionList(options: MountOptions): readonly string[] {

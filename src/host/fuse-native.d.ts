@@ -91,5 +91,7 @@ declare module "fuse-native" {
     /** The call being handed over: kernel opcode, libfuse's node, uid, gid, pid, umask. Valid until the handler returns. */
     readonly _context: Float64Array;
     mount(done: (error: Error | null) => void): void;
+    /** Ends the loop although files are open (after a lazy unmount). May have to be called again until `gone`. */
+    abort(): void;
   }
 }

@@ -3,7 +3,7 @@
  * vectors, never through a shell. Nothing here looks *into* a mount, except `isStale`, which asks for its root with a deadline.
  */
 import { execFile } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { sleep, type Clock } from "../base/clock.ts";
 import { MOUNT_ANSWER_WAIT_MS } from "../model/limits.ts";
 
@@ -55,16 +55,6 @@ export async function unmount(mountpoint: string, lazy: boolean): Promise<boolea
     if (ended !== "absent") return ended === "done";
   }
   return false;
-}
-
-/** Ends a FUSE connection by force: every call on it fails at once. False when the control files cannot be reached. */
-export async function abortConnection(minor: number): Promise<boolean> {
-  try {
-    await writeFile(`/sys/fs/fuse/connections/${minor}/abort`, "1");
-    return true;
-  } catch {
-    return false; // not mounted there, or not ours: the caller then says that it could not be ended
-  }
 }
 
 function run(command: string, args: readonly string[]): Promise<"done" | "failed" | "absent"> {

@@ -120,6 +120,8 @@ export const CACHE_ROWS_DELAY_MS = 1_000;
 export const USED_AT_GRAIN_MS = 60_000;
 /** A blob that nobody has named yet is left alone by the sweep for this long. */
 export const UNNAMED_BLOB_MS = 60_000;
+/** Blobs that nothing names any more are looked for this often. */
+export const BLOB_SWEEP_MS = 60_000;
 /** Eviction goes on until this part of the limit. */
 export const EVICT_TO_FRACTION = 0.95;
 /** $batch requests under way at once. */
@@ -134,8 +136,11 @@ export const SWEEP_DELAY_MS = 2_000;
 
 /** A mount that says nothing for this long is taken for hanging, not for stale. */
 export const MOUNT_ANSWER_WAIT_MS = 2_000;
-/** After a lazy unmount: programs that still have files open get this long before the connection is ended by force. */
-export const LAZY_UNMOUNT_GRACE_MS = 1_000;
+/** An unmounted filesystem is served this long for programs that still have files open; then a lazy unmount cuts them off. */
+export const UNMOUNT_GRACE_MS = 1_000;
+/** How often, and how many times, the cutting off is tried. */
+export const UNMOUNT_CUT_INTERVAL_MS = 50;
+export const UNMOUNT_CUTS_MAX = 100;
 /** Entries of a folder asked of the vfs at once. */
 export const READDIR_STEP_ENTRIES = 1_000;
 /** Kernel nodes whose page versions are remembered. */

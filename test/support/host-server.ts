@@ -1,0 +1,61 @@
+/**
+ * Mounts the memory vfs through the real host: `host-server.ts MOUNTPOINT` (started by host-process.ts). Reports over IPC: `{ up }` or
+ * `{ fault }` once, `{ gone }`, `{ defect }`, and an answer to every message. Never touches the mount itself.
+ */
+import { fuseNativeHost } from "../../src/host/fuse-native-host.ts";
+import type { Mounted } from "../../src/host/host.ts";
+import { memoryVfs } from "./memory-vfs.ts";
+
+export type Question =
+  | { ask: "state" }
+  | { ask: "unmount"; lazy: boolean }
+  | { ask: "replaceBytes"; path: string; bytes: string }
+  | { ask: "moveElsewhere"; from: string; to: string }
+  | { ask: "exit"; code: number };
+
+const vfs = memoryVfs();
+const mounted = await fuseNativeHost().mount(vfs, {
+  mountpoint: process.argv[2] ?? "",
+  attrTimeoutMs: Number(process.argv[3] ?? 1000),
+  entryTimeoutMs: Number(process.argv[3] ?? 1000),
+  readOnly: process.argv[4] === "ro",
+  allowOther: false,
+  source: "onedrive:a,b\\c d",
+  onDefect: (error) => process.send?.({ defect: (error as Error).message }),
+});
+
+if (mounted.ok) serve(mounted.value);
+else process.send?.({ fault: mounted.fault }, () => process.disconnect());
+
+function serve(mount: Mounted): void {
+  process.on("message", (question: Question) => void reply(mount, question));
+  void mount.gone.then(() => process.send?.({ gone: true }, () => setTimeout(() => process.disconnect(), 50)));
+  process.send?.({ up: true });
+}
+
+async function reply(mount: Mounted, question: Question): Promise<void> {
+  switch (question.ask) {
+    case "exit":
+      return process.exit(question.code);
+    case "unmount":
+      return tell(await mount.unmount(question.lazy));
+    case "replaceBytes":
+      return tell(vfs.replaceBytes(question.path, question.bytes));
+    case "moveElsewhere":
+      return tell(vfs.moveElsewhere(question.from, question.to));
+    case "state": {
+      const { openCount, nodeCount, largestWrite, calls } = vfs;
+      return tell({
+        openCount,
+        nodeCount,
+        largestWrite,
+        calls: Object.fromEntries(calls),
+        rss: process.memoryUsage.rss(),
+      });
+    }
+  }
+}
+
+function tell(answer: unknown): void {
+  process.send?.({ answer: answer ?? null });
+}
