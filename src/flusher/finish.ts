@@ -1,17 +1,14 @@
-/** Records an answer: the trees, the log and the intent in one transaction, then the bytes, then whoever caches what changed. */
+/** Records an answer: the trees, the log and the intent in one transaction, and in the same turn everybody who must know. */
 import type { Pushed } from "../apply/apply.ts";
 import type { CloudItem } from "../model/item.ts";
 import { FRESH_ITEM_MS } from "../model/limits.ts";
 import type { Pushing } from "./pushing.ts";
 
-export async function finish(pushing: Pushing, pushed: Pushed, item: CloudItem | undefined): Promise<void> {
+export function finish(pushing: Pushing, pushed: Pushed, item: CloudItem | undefined): void {
   const applied = pushing.apply.acknowledge(pushed, item);
-  const adopted = applied.adopt.map(({ blob, node, version, same }) =>
-    pushing.content.adopt(blob, node, version, same),
-  );
-  pushing.applied({ ...applied, adopt: [] });
+  pushing.applied(applied);
+  pushing.acknowledged(pushed.node);
   if (item && (pushed.action === "createFile" || pushed.action === "createFolder")) remember(pushing, item);
-  await Promise.all(adopted);
 }
 
 function remember({ fresh, clock }: Pushing, item: CloudItem): void {

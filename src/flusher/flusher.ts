@@ -21,7 +21,7 @@ import type { Store } from "../store/store.ts";
 export interface FlusherOptions {
   readonly store: Store;
   readonly apply: Apply;
-  readonly content: Pick<Content, "freeze" | "adopt">;
+  readonly content: Pick<Content, "freeze">;
   readonly drive: Drive;
   readonly clock: Clock;
   readonly random: Random;
@@ -35,7 +35,14 @@ export interface FlusherOptions {
     absorb(changes: readonly CloudChange[], signal?: AbortSignal): Promise<Result<undefined, Fault>>;
     sync(): Promise<Result<undefined, Fault>>;
   };
-  /** After every transaction that changed what people see. */
+  /**
+   * A request of the node was acknowledged; called in the same turn as the transaction, before anything else can happen: the file
+   * at the place of a node that is gone here may take its item over.
+   */
+  acknowledged(node: ItemKey): void;
+  /**
+   * After every transaction, in the same turn: its bytes are to be handed to content (`adopt`), what changed to the kernel's caches.
+   */
   applied(applied: Applied): void;
   /** An answer showed that the cloud has moved or cannot be reached: the puller should look. */
   stirred(): void;

@@ -103,7 +103,8 @@ class Engine implements Flusher {
   }
 
   status(): FlushStatus {
-    if (this.#planning.stale) this.#plan();
+    const { stale, mayMake, current } = this.#planning;
+    if (stale && (mayMake || current.entries.every((entry) => entry.state === "done"))) this.#plan();
     return statusOf({
       read: this.#options.store.read,
       planning: this.#planning,

@@ -20,7 +20,7 @@ import type { Pulling } from "./pulling.ts";
 
 export interface Auditor {
   due(): boolean;
-  run(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal): Promise<Result<undefined, Fault>>;
   resync(signal: AbortSignal): Promise<Result<undefined, Fault>>;
 }
 
@@ -80,6 +80,7 @@ export function auditor(pulling: Pulling): Auditor {
       const outcome = await audit(signal);
       failedAt = outcome.ok ? undefined : clock.now();
       if (!outcome.ok) pulling.log.trace("the audit broke off and is begun again later", { why: outcome.fault.why });
+      return outcome;
     },
     resync,
   };

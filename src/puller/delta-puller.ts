@@ -41,7 +41,7 @@ class Rounds implements Puller {
   #failures = 0;
   #lastFault: Fault | undefined;
   #askers: ((outcome: Outcome) => void)[] = [];
-  #auditing: Promise<void> | undefined;
+  #auditing: Promise<Outcome> | undefined;
 
   constructor(options: PullerOptions) {
     this.#options = options;
@@ -78,6 +78,14 @@ class Rounds implements Puller {
     return this.#pulling.absorb({ changes }, signal);
   }
 
+  async audit(): Promise<Outcome> {
+    if (this.#stopping.signal.aborted) return STOPPED;
+    const known = await this.#pulling.knowDrive(this.#stopping.signal);
+    if (!known.ok) return known;
+    this.#auditing ??= this.#audit.run(this.#stopping.signal).finally(() => (this.#auditing = undefined));
+    return this.#auditing;
+  }
+
   wake(): void {
     this.#loop.wake();
   }
@@ -95,7 +103,8 @@ class Rounds implements Puller {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop.stop();
-    await this.#auditing;
+    // Its own failure was told to whoever started it.
+    await this.#auditing?.catch(() => undefined);
     for (const answer of this.#askers) answer(STOPPED);
     this.#askers = [];
   }
@@ -107,7 +116,7 @@ class Rounds implements Puller {
     this.#failures = outcome.ok ? 0 : this.#failures + 1;
     this.#lastFault = outcome.ok ? undefined : outcome.fault;
     if (!outcome.ok) tell(this.#options.log, this.#failures, outcome.fault);
-    else if (this.#audit.due()) this.#startAudit();
+    else if (this.#audit.due()) this.audit().catch(this.#options.onDefect);
     for (const answer of asked) answer(outcome);
     return this.#napMs(outcome);
   }
@@ -123,13 +132,6 @@ class Rounds implements Puller {
     if (outcome.ok) return Math.round(this.#options.pollMs * (0.9 + this.#random.next() / 5));
     const wait = backoffMs(this.#failures, this.#random, { firstMs: BACKOFF_FIRST_MS, mostMs: BACKOFF_MOST_MS });
     return Math.max(wait, outcome.fault.retryAfterMs ?? 0);
-  }
-
-  #startAudit(): void {
-    this.#auditing ??= this.#audit
-      .run(this.#stopping.signal)
-      .catch((error: unknown) => this.#options.onDefect(error))
-      .finally(() => (this.#auditing = undefined));
   }
 
   #heard<T>(answer: Result<T, Fault>): Result<T, Fault> {

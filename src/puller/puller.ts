@@ -27,7 +27,9 @@ export interface PullerOptions {
   readonly pollMs: number;
   /** Longest wait of `list` for the network. */
   readonly listTimeoutMs: number;
-  /** After every transaction that changed what people see. */
+  /**
+   * After every transaction, in the same turn: its bytes are to be handed to content (`adopt`), what changed to the kernel's caches.
+   */
   applied(applied: Applied): void;
   /** The cloud can be reached, or not any more. */
   onlineChanged(online: boolean): void;
@@ -50,6 +52,8 @@ export interface Puller {
   sync(): Promise<Result<undefined, Fault>>;
   /** Applies states read by id; what they need besides is read too. For the flusher. */
   absorb(changes: readonly CloudChange[], signal?: AbortSignal): Promise<Result<undefined, Fault>>;
+  /** Compares the Mirror with a full enumeration now (the one that is under way, if any) and takes what differs. */
+  audit(): Promise<Result<undefined, Fault>>;
   /** Polls now: the network came back, or somebody saw that the cloud has moved. */
   wake(): void;
   status(): PullStatus;
