@@ -1,0 +1,341 @@
+/**
+ * Unpushed bytes: the files `blobs/N` of the state folder. N comes from the store and is never used twice.
+ *
+ * A blob is open (written to) or sealed (never changes again). Bytes before records: `syncAll` runs inside every barrier of the
+ * store, before records are made durable, and syncs every file written since the last time, and the folder when it has new names.
+ * Each file says in its attributes where its bytes belong, as of the last sync. Nothing is removed here that has a row.
+ */
+import { promises as fs } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { limit } from "../base/limit.ts";
+import type { Log } from "../base/log.ts";
+import { ok, type Result } from "../base/result.ts";
+import type { Body } from "../drive/drive.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import { blobId, type BlobId } from "../model/ids.ts";
+import { FILE_BYTES_MAX, UNNAMED_BLOB_MS } from "../model/limits.ts";
+import { viewLocal } from "../store/tree.ts";
+import { StoreFull, type Reader, type Store } from "../store/store.ts";
+import type { Answer } from "./content.ts";
+import {
+  cutFile,
+  DiskFile,
+  diskFault,
+  isFull,
+  readAt,
+  removeFile,
+  syncFile,
+  syncFolder,
+  writeAt,
+  type Files,
+} from "./files.ts";
+import { isSidecar, type Identities, type Identity } from "./identity.ts";
+
+export interface BlobOptions {
+  readonly store: Store;
+  readonly files: Files;
+  readonly identities: Identities;
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  makeRoom(bytes: number): Promise<boolean>;
+}
+
+export class BlobFile {
+  readonly blob: BlobId;
+  readonly disk: DiskFile;
+  size: number;
+  sealed: boolean;
+  /** What the file says of itself. */
+  described = "";
+  removed = false;
+  /** Counts changes of the bytes; `synced` is the count that is known to be on disk. */
+  changes = 0;
+  synced = 0;
+
+  constructor(blob: BlobId, path: string, size: number, sealed: boolean) {
+    this.blob = blob;
+    this.disk = new DiskFile(path);
+    this.size = size;
+    this.sealed = sealed;
+  }
+}
+
+/** Files synced at once; the thread pool has other work too. */
+const SYNCS_MAX = 3;
+const BODY_STEP_BYTES = 256 * 1024;
+
+export class Blobs {
+  readonly #options: BlobOptions;
+  readonly #known = new Map<BlobId, BlobFile>();
+  /** When blobs were made that nobody has named yet. */
+  readonly #unnamed = new Map<BlobId, number>();
+  readonly #unsynced = new Set<BlobFile>();
+  /** Counts files made; `#syncedNames` is the count whose names are known to be on disk. */
+  #names = 0;
+  #syncedNames = 0;
+  #syncing: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | undefined;
+  readonly #syncs = limit(SYNCS_MAX);
+
+  constructor(options: BlobOptions) {
+    this.#options = options;
+  }
+
+  /** A new empty file under a number of its own. */
+  async create(): Answer<BlobFile> {
+    try {
+      for (;;) {
+        const blob = this.#nextNumber();
+        const file = new BlobFile(blob, this.path(blob), 0, false);
+        // A number that a power cut took back may have a file already; it is left alone.
+        const free = await this.#options.files.create(file.disk, "fresh").then(
+          () => true,
+          (error: NodeJS.ErrnoException) => {
+            if (error.code === "EEXIST") return false;
+            throw error;
+          },
+        );
+        if (!free) continue;
+        this.#known.set(blob, file);
+        this.#unnamed.set(blob, this.#options.clock.now());
+        this.#names++;
+        this.#mark(file);
+        return ok(file);
+      }
+    } catch (error) {
+      if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
+      return diskFault(error, "making a file in the state folder");
+    }
+  }
+
+  /** The blob's file, as its row and the Local row describe it when it is not in use yet. */
+  get(blob: BlobId, recordedSize: number): BlobFile {
+    const known = this.#known.get(blob);
+    if (known) return known;
+    const row = this.#options.store.read.blobs.get(blob);
+    const sealed = row !== undefined && row.state !== "open";
+    const file = new BlobFile(blob, this.path(blob), sealed ? row.size : recordedSize, sealed);
+    this.#known.set(blob, file);
+    return file;
+  }
+
+  known(blob: BlobId): BlobFile | undefined {
+    return this.#known.get(blob);
+  }
+
+  /** A row or a Source names it now. */
+  named(blob: BlobId): void {
+    this.#unnamed.delete(blob);
+  }
+
+  read(file: BlobFile, position: number, length: number): Promise<Uint8Array> {
+    const wanted = Math.max(0, Math.min(length, file.size - position));
+    if (wanted === 0) return Promise.resolve(new Uint8Array(0));
+    return this.#options.files.use(file.disk, (fd) => readAt(fd, position, wanted));
+  }
+
+  withBytes<T>(file: BlobFile, task: (fd: number) => Promise<T>): Promise<T> {
+    return this.#options.files.use(file.disk, task);
+  }
+
+  async write(file: BlobFile, position: number, bytes: Uint8Array): Answer<number> {
+    if (position + bytes.length > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no file this large");
+    const write = (): Promise<number> => this.#options.files.use(file.disk, (fd) => writeAt(fd, position, bytes));
+    try {
+      const written = await write().catch(async (error: unknown) => {
+        if (!isFull(error) || !(await this.#options.makeRoom(bytes.length))) throw error;
+        return write();
+      });
+      file.size = Math.max(file.size, written > 0 ? position + written : 0);
+      return ok(written);
+    } catch (error) {
+      return diskFault(error, "writing to the state folder");
+    } finally {
+      this.#mark(file);
+    }
+  }
+
+  async truncate(file: BlobFile, size: number): Answer<undefined> {
+    if (size > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no file this large");
+    try {
+      await this.#options.files.use(file.disk, (fd) => cutFile(fd, size));
+      file.size = size;
+      return ok();
+    } catch (error) {
+      return diskFault(error, "writing to the state folder");
+    } finally {
+      this.#mark(file);
+    }
+  }
+
+  /** Fills a new blob by `copy`, which gets the descriptor and the path. The blob goes away when that fails. */
+  async fill(file: BlobFile, size: number, copy: (fd: number, path: string) => Promise<void>): Answer<undefined> {
+    try {
+      const run = (): Promise<void> => this.#options.files.use(file.disk, (fd) => copy(fd, file.disk.path));
+      await run().catch(async (error: unknown) => {
+        if (!isFull(error) || !(await this.#options.makeRoom(size))) throw error;
+        await run();
+      });
+      file.size = size;
+      this.#mark(file);
+      return ok();
+    } catch (error) {
+      await this.remove(file.blob);
+      return diskFault(error, "copying into the state folder");
+    }
+  }
+
+  /** Bytes written so far survive a power cut. */
+  async sync(file: BlobFile): Answer<undefined> {
+    try {
+      await this.#sync(file);
+      await this.#syncNames();
+      return ok();
+    } catch (error) {
+      return diskFault(error, "syncing the state folder");
+    }
+  }
+
+  /** Everything written before the call survives a power cut afterwards. Calls that come while one waits share it. */
+  syncAll(): Promise<void> {
+    this.#nextSync ??= this.#syncing
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextSync = undefined;
+        return (this.#syncing = this.#syncEvery());
+      });
+    return this.#nextSync;
+  }
+
+  body(file: BlobFile): Body {
+    const { files } = this.#options;
+    return {
+      size: file.size,
+      async *stream(start, end) {
+        for (let at = start; at < end;) {
+          const length = Math.min(BODY_STEP_BYTES, end - at);
+          const from = at;
+          const bytes = await files.use(file.disk, (fd) => readAt(fd, from, length));
+          if (bytes.length < length) throw new Error(`blob ${file.blob} ends before its recorded length`);
+          yield bytes;
+          at += length;
+        }
+      },
+    };
+  }
+
+  async remove(blob: BlobId): Promise<void> {
+    const file = this.#known.get(blob);
+    this.#known.delete(blob);
+    this.#unnamed.delete(blob);
+    if (file) {
+      file.removed = true;
+      this.#unsynced.delete(file);
+      this.#options.files.forget(file.disk);
+    }
+    await removeFile(this.path(blob));
+    await this.#options.identities.forget(this.path(blob));
+  }
+
+  /** Numbers that have a file, a number from the store, and that nobody is about to name. */
+  async unnamedOnDisk(): Promise<BlobId[]> {
+    const next = (this.#options.store.read.meta.get("nextBlob") as number | undefined) ?? 1;
+    const since = this.#options.clock.now() - UNNAMED_BLOB_MS;
+    const blobs = await blobsOnDisk(this.#options.folder);
+    return blobs.filter(
+      (blob) =>
+        blob < next &&
+        !this.#options.store.read.blobs.get(blob) &&
+        (this.#unnamed.get(blob) ?? Number.NEGATIVE_INFINITY) <= since,
+    );
+  }
+
+  path(blob: BlobId): string {
+    return join(this.#options.folder, String(blob));
+  }
+
+  #nextNumber(): BlobId {
+    return this.#options.store.transact((tx) => {
+      const next = (tx.meta.get("nextBlob") as number | undefined) ?? 1;
+      tx.meta.put("nextBlob", next + 1);
+      return blobId(next);
+    });
+  }
+
+  async #syncEvery(): Promise<void> {
+    const due = [...this.#unsynced];
+    const settled = await Promise.allSettled(due.map((file) => this.#syncs.run(() => this.#sync(file))));
+    await this.#syncNames();
+    const failure = settled.find((one) => one.status === "rejected");
+    if (failure) throw failure.reason;
+  }
+
+  #mark(file: BlobFile): void {
+    file.changes++;
+    this.#unsynced.add(file);
+  }
+
+  async #sync(file: BlobFile): Promise<void> {
+    const changes = file.changes;
+    if (file.synced >= changes) return;
+    try {
+      await this.#describe(file);
+      await this.#options.files.use(file.disk, syncFile);
+    } catch (error) {
+      if (!file.removed) throw error;
+    }
+    file.synced = Math.max(file.synced, changes);
+    if (file.synced === file.changes) this.#unsynced.delete(file);
+  }
+
+  async #syncNames(): Promise<void> {
+    const names = this.#names;
+    if (this.#syncedNames >= names) return;
+    await syncFolder(this.#options.folder);
+    this.#syncedNames = Math.max(this.#syncedNames, names);
+  }
+
+  /** Bytes without a description are safe as long as the index is, so a failure is only traced. */
+  async #describe(file: BlobFile): Promise<void> {
+    const identity = identityOf(this.#options.store.read, file.blob);
+    const words = JSON.stringify(identity);
+    if (!identity || words === file.described) return;
+    try {
+      await this.#options.identities.write(file.disk.path, identity);
+      file.described = words;
+    } catch (error) {
+      this.#options.log.trace("a blob could not be described", { error });
+    }
+  }
+}
+
+/** What is to be known of a blob without the index. */
+function identityOf(read: Reader, blob: BlobId): Identity | undefined {
+  const node = read.blobs.get(blob)?.node;
+  if (node === undefined) return undefined;
+  const view = viewLocal(read, node);
+  const version = view?.content.from === "blob" && view.content.blob === blob ? view.content.seen : undefined;
+  const folder = view && read.mirror.get(view.parent)?.id;
+  return {
+    node,
+    blob,
+    ...(view ? { name: view.name } : {}),
+    ...(version === undefined ? {} : { version }),
+    ...(view?.mirror ? { item: view.mirror.id } : {}),
+    ...(folder ? { folder } : {}),
+  };
+}
+
+/** The numbers of the files in the blobs folder. */
+export async function blobsOnDisk(folder: string): Promise<BlobId[]> {
+  const names = await fs.readdir(folder).catch(() => []);
+  return names.filter((name) => !isSidecar(name) && /^[1-9]\d{0,15}$/.test(name)).map((name) => blobId(Number(name)));
+}
+
+/** A refusal of the store as a fault; everything else is a defect. */
+export function refusal(error: unknown): Result<never, Fault> {
+  if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
+  throw error;
+}

@@ -1,0 +1,296 @@
+/**
+ * The cache folder: which clean files there are, and their rows in the store. One CleanFile object per (node, version) that is open, busy
+ * or changed; everything else is only a row. Rows are written behind the bytes, many at once, and only for the version that the
+ * Mirror has; files of superseded versions go when their last Source closes.
+ *
+ * Losing any of it costs a download, never bytes.
+ */
+import { createHash } from "node:crypto";
+import { promises as fs } from "node:fs";
+import { dirname, join } from "node:path";
+import type { ItemKey } from "../model/ids.ts";
+import { contentVersion, type MirrorItem } from "../model/item.ts";
+import { CACHE_ROWS_DELAY_MS, USED_AT_GRAIN_MS } from "../model/limits.ts";
+import type { CachedRow } from "../store/schema.ts";
+import { StoreFull, type Store } from "../store/store.ts";
+import { CleanFile, partOf, removeClean, type CleanContext } from "./clean-file.ts";
+import { Ranges } from "./ranges.ts";
+
+export interface CacheOptions extends Omit<CleanContext, "changed"> {
+  readonly store: Store;
+  readonly folder: string;
+  /** Called when more bytes are here. */
+  grown(bytes: number): void;
+}
+
+export class Cache {
+  readonly #options: CacheOptions;
+  readonly #context: CleanContext;
+  readonly #files = new Map<string, CleanFile>();
+  readonly #unwritten = new Set<CleanFile>();
+  #cancelWrite: (() => void) | undefined;
+  #total: number | undefined;
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+    this.#context = { ...options, changed: (file, bytes) => this.#changed(file, bytes) };
+  }
+
+  /** The clean file of the version that the Mirror has. */
+  current(node: ItemKey): CleanFile | undefined {
+    const mirror = this.#options.store.read.mirror.get(node);
+    if (!mirror || mirror.kind !== "file") return undefined;
+    return this.#of(node, contentVersion(mirror), mirror);
+  }
+
+  /** How much of the Mirror's version is here; cheaper than `current`. */
+  have(node: ItemKey): "none" | "some" | "all" {
+    const { read } = this.#options.store;
+    const mirror = read.mirror.get(node);
+    if (!mirror) return "none";
+    const version = contentVersion(mirror);
+    const file = this.#files.get(keyOf(node, version));
+    if (file) return file.have;
+    if (mirror.size === 0) return "all";
+    const row = read.cached.get(node);
+    if (row?.version !== version || row.ranges.length === 0) return "none";
+    return row.ranges[0] === 0 && row.ranges[1]! >= row.size ? "all" : "some";
+  }
+
+  /** A Source begins to show the file. */
+  hold(file: CleanFile): void {
+    file.sources++;
+    this.#files.set(keyOf(file.node, file.version), file);
+    this.#use(file);
+  }
+
+  letGo(file: CleanFile): void {
+    file.release();
+    this.#use(file);
+    this.#settle(file);
+  }
+
+  /** Somebody is done with a file that no Source shows. */
+  rest(file: CleanFile): void {
+    this.#use(file);
+    this.#settle(file);
+  }
+
+  /** The cloud cannot be reached: nobody waits in vain. */
+  stopDownloads(reason: Parameters<CleanFile["hydration"]["stopAll"]>[0]): void {
+    for (const file of this.#files.values()) file.hydration.stopAll(reason);
+  }
+
+  /** Takes a synced file that will never change as the complete bytes of `version`. The file keeps its own name too. */
+  async take(path: string, of: { node: ItemKey; version: string; size: number }): Promise<void> {
+    const { node, version, size } = of;
+    const target = this.#path(node, version);
+    await fs.mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    await fs.link(path, target).catch(async (error: unknown) => {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "EEXIST") return;
+      if (code !== "EXDEV" && code !== "EPERM" && code !== "EMLINK" && code !== "ENOTSUP") throw error;
+      await fs.copyFile(path, partOf(target));
+      await syncPath(partOf(target));
+      await fs.rename(partOf(target), target);
+    });
+    const item = this.#options.store.read.mirror.get(node)?.id;
+    await this.#options.identities
+      .write(target, { node, version, size, ...(item ? { item } : {}) })
+      .catch((error: unknown) => this.#options.log.trace("a cache file could not be described", { error }));
+    const file = this.current(node);
+    if (file?.version !== version) return removeClean(target, this.#options.identities);
+    file.usedAt = this.#options.clock.now();
+    file.arrived(size);
+    this.#settle(file);
+  }
+
+  /** Drops the clean bytes of a node that nobody has open. Returns how many there were. */
+  async drop(node: ItemKey): Promise<number> {
+    const { store, identities } = this.#options;
+    const row = store.read.cached.get(node);
+    if ([...this.#files.values()].some((file) => file.node === node && file.sources > 0)) return 0;
+    let freed = 0;
+    for (const file of this.#files.values()) {
+      if (file.node !== node) continue;
+      freed += file.here.total;
+      await file.discard();
+      this.#settle(file);
+    }
+    const inRow = row && !this.#files.has(keyOf(node, row.version)) && freed === 0;
+    if (!inRow || !this.#removeRow(node, row.version)) return freed;
+    this.#count(-bytesOf(row));
+    await removeClean(this.#path(node, row.version), identities);
+    return bytesOf(row);
+  }
+
+  isOpen(node: ItemKey): boolean {
+    for (const file of this.#files.values())
+      if (file.node === node && (file.sources > 0 || file.hydration.busy)) return true;
+    return false;
+  }
+
+  /** Bytes here, exactly. Counted once, then kept up. */
+  get total(): number {
+    if (this.#total === undefined) {
+      this.writeRows();
+      this.#total = 0;
+      for (const [node, row] of this.#options.store.read.cached.range())
+        if (!this.#files.has(keyOf(node, row.version))) this.#total += bytesOf(row);
+      for (const file of this.#files.values()) this.#total += file.here.total;
+    }
+    return this.#total;
+  }
+
+  /** Writes what is behind. A full disk leaves it for later: the rows are only worth a download. */
+  writeRows(): void {
+    this.#cancelWrite?.();
+    this.#cancelWrite = undefined;
+    if (this.#unwritten.size === 0) return;
+    const files = [...this.#unwritten];
+    const superseded: [ItemKey, CachedRow][] = [];
+    try {
+      this.#options.store.transact((tx) => {
+        for (const file of files) {
+          const before = tx.cached.get(file.node);
+          const mirror = tx.mirror.get(file.node);
+          if (!mirror || contentVersion(mirror) !== file.version) continue;
+          if (before && before.version !== file.version) superseded.push([file.node, before]);
+          if (!file.here.isEmpty) tx.cached.put(file.node, rowOf(file));
+          else if (before) tx.cached.remove(file.node);
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof StoreFull)) throw error;
+      this.#schedule();
+      return;
+    }
+    this.#unwritten.clear();
+    for (const [node, row] of superseded)
+      if (!this.#files.has(keyOf(node, row.version))) this.#forget(node, row.version, bytesOf(row));
+    for (const file of files) this.#settle(file);
+  }
+
+  close(): void {
+    this.writeRows();
+    this.#cancelWrite?.();
+    for (const file of this.#files.values()) file.closeFile();
+  }
+
+  #of(node: ItemKey, version: string, mirror: MirrorItem): CleanFile {
+    const known = this.#files.get(keyOf(node, version));
+    if (known) return known;
+    const row = this.#options.store.read.cached.get(node);
+    const mine = row?.version === version ? row : undefined;
+    const file = new CleanFile(this.#context, {
+      node,
+      version,
+      item: mirror.id,
+      size: mine?.size ?? mirror.size,
+      resized: mine !== undefined && mine.size !== mirror.size,
+      hash: mirror.hash,
+      path: this.#path(node, version),
+      ranges: mine?.ranges ?? [],
+    });
+    file.usedAt = mine?.usedAt ?? 0;
+    this.#files.set(keyOf(node, version), file);
+    return file;
+  }
+
+  #changed(file: CleanFile, bytes: number): void {
+    this.#count(bytes);
+    this.#unwritten.add(file);
+    this.#schedule();
+    if (bytes > 0) this.#options.grown(bytes);
+  }
+
+  #count(bytes: number): void {
+    if (this.#total !== undefined) this.#total += bytes;
+  }
+
+  #use(file: CleanFile): void {
+    const now = this.#options.clock.now();
+    if (now - file.usedAt < USED_AT_GRAIN_MS) return;
+    file.usedAt = now;
+    if (file.here.isEmpty) return;
+    this.#unwritten.add(file);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#cancelWrite ??= this.#options.clock.after(CACHE_ROWS_DELAY_MS, () => {
+      this.#cancelWrite = undefined;
+      try {
+        this.writeRows();
+      } catch (error) {
+        this.#options.onDefect(error);
+      }
+    });
+  }
+
+  /** Lets the object go when nobody needs it; a superseded version loses its bytes then. */
+  #settle(file: CleanFile): void {
+    if (file.sources > 0 || file.hydration.busy || this.#unwritten.has(file)) return;
+    const key = keyOf(file.node, file.version);
+    if (this.#files.get(key) !== file) return;
+    this.#files.delete(key);
+    file.closeFile();
+    const mirror = this.#options.store.read.mirror.get(file.node);
+    if (mirror && contentVersion(mirror) === file.version) return;
+    if (this.#removeRow(file.node, file.version)) this.#forget(file.node, file.version, file.here.total);
+  }
+
+  /** False when the disk is too full even for that. */
+  #removeRow(node: ItemKey, version: string): boolean {
+    try {
+      this.#options.store.transact((tx) => {
+        if (tx.cached.get(node)?.version === version) tx.cached.remove(node);
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof StoreFull) return false;
+      throw error;
+    }
+  }
+
+  /** Removes the files of a version that has no row any more and that nobody reads. */
+  #forget(node: ItemKey, version: string, bytes: number): void {
+    this.#count(-bytes);
+    void removeClean(this.#path(node, version), this.#options.identities).catch((error: unknown) =>
+      this.#options.log.trace("an old version could not be removed from the cache", { error }),
+    );
+  }
+
+  #path(node: ItemKey, version: string): string {
+    return cleanPath(this.#options.folder, node, version);
+  }
+}
+
+/** Where the complete bytes of a version are, when they are here. */
+export function cleanPath(folder: string, node: ItemKey, version: string): string {
+  const tag = createHash("sha1").update(version).digest("hex").slice(0, 12);
+  return join(folder, (node % 256).toString(16).padStart(2, "0"), `${node}.${tag}`);
+}
+
+/** Bytes of a row that are here. */
+export function bytesOf(row: CachedRow): number {
+  return new Ranges(row.ranges).total;
+}
+
+function rowOf(file: CleanFile): CachedRow {
+  const { version, size, durable, usedAt } = file;
+  return { version, size, ranges: file.here.toArray(), durable, usedAt };
+}
+
+function keyOf(node: ItemKey, version: string): string {
+  return `${node}\n${version}`;
+}
+
+async function syncPath(path: string): Promise<void> {
+  const file = await fs.open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,379 @@
+/**
+ * The clean bytes of one version of one file: a sparse file in the cache folder and the map of what of it is here.
+ *
+ * On disk it is called `N.TAG.part` while it grows and `N.TAG` from the moment it was complete, verified against the service's
+ * hash and synced (TAG stands for the version): the name itself says that the bytes can be trusted, whatever became of the index.
+ * Bytes are in the map only after they were written. Somebody may delete the file at any time: bytes that are not where the map
+ * says are bytes that are not here, and are fetched again.
+ *
+ * Verification: bytes with another hash are dropped and fetched once more. The same wrong hash again means that the service's hash is
+ * wrong (it rewrites some documents and photos): the bytes are taken, with a log line. Another wrong hash is a fault.
+ */
+import { promises as fs } from "node:fs";
+import type { Log } from "../base/log.ts";
+import { ok } from "../base/result.ts";
+import { fault } from "../model/fault.ts";
+import type { ItemId, ItemKey } from "../model/ids.ts";
+import { HYDRATE_RANGE_BYTES, WRONG_BYTES_WAIT_MS } from "../model/limits.ts";
+import type { Answer } from "./content.ts";
+import { DiskFile, diskFault, isMissing, readAt, removeFile, syncFile, writeParts, type Files } from "./files.ts";
+import type { Hasher } from "./hash.ts";
+import { Hydration, type HydrateContext, type Target } from "./hydrate.ts";
+import type { Identities } from "./identity.ts";
+import { Ranges } from "./ranges.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import { READ, WHOLE } from "./turns.ts";
+import { uncachedReader, type UncachedReader } from "./uncached.ts";
+
+export interface CleanContext extends HydrateContext {
+  readonly files: Files;
+  readonly hasher: Hasher;
+  readonly identities: Identities;
+  readonly log: Log;
+  /** The map or the state of the file changed; `bytes` more (or fewer) are here. */
+  changed(file: CleanFile, bytes: number): void;
+  /** Tries to free disk space; false when nothing could be freed. */
+  makeRoom(bytes: number): Promise<boolean>;
+}
+
+export interface CleanFacts {
+  readonly node: ItemKey;
+  readonly version: string;
+  readonly item: ItemId | undefined;
+  readonly size: number;
+  /** quickXorHash the service gives for this version; undefined: none. */
+  readonly hash: string | undefined;
+  /** The final name. */
+  readonly path: string;
+  readonly ranges: readonly number[];
+  /** The service sends another length than it says, as an earlier download showed. */
+  readonly resized: boolean;
+}
+
+export class CleanFile implements Target {
+  readonly node: ItemKey;
+  readonly version: string;
+  readonly item: ItemId | undefined;
+  readonly here: Ranges;
+  size: number;
+  /** Complete, verified, synced, under its final name. */
+  durable = false;
+  /** Sources that show this file. */
+  sources = 0;
+  usedAt = 0;
+  readonly hydration: Hydration;
+  readonly #context: CleanContext;
+  readonly #path: string;
+  readonly #hash: string | undefined;
+  readonly #ahead = new ReadAhead();
+  readonly #uncached: UncachedReader;
+  #disk: DiskFile | undefined;
+  #found: Promise<void> | undefined;
+  #creating: Promise<DiskFile> | undefined;
+  #verifying: Answer<undefined> | undefined;
+  /** Counts how often the bytes were dropped: what was written before a drop is not here. */
+  #epoch = 0;
+  /** The service sends another length than it says. */
+  #resized: boolean;
+  /** The wrong hash that came before. */
+  #wrongHash: string | undefined;
+  #blockedUntil = 0;
+
+  constructor(context: CleanContext, facts: CleanFacts) {
+    this.#context = context;
+    this.node = facts.node;
+    this.version = facts.version;
+    this.item = facts.item;
+    this.size = facts.size;
+    this.here = new Ranges(facts.ranges);
+    this.#path = facts.path;
+    this.#hash = facts.hash;
+    this.#resized = facts.resized;
+    this.hydration = new Hydration(context, this);
+    this.#uncached = uncachedReader(context, this);
+  }
+
+  get isComplete(): boolean {
+    return this.here.covers(0, this.size);
+  }
+
+  get have(): "none" | "some" | "all" {
+    if (this.isComplete) return "all";
+    return this.here.isEmpty ? "none" : "some";
+  }
+
+  async read(position: number, length: number, signal?: AbortSignal): Answer<Uint8Array> {
+    for (let losses = 0; losses < 4;) {
+      const end = Math.min(position + length, this.size);
+      if (position >= end) return ok(new Uint8Array(0));
+      await (this.#found ??= this.#find());
+      const missed = !this.here.covers(position, end);
+      const wish = this.#ahead.note(position, end, this.size, missed);
+      if (missed) {
+        const got = await this.#fetch(position, end, wish.reach, signal);
+        if (wish.ahead > wish.reach) this.hydration.prefetch(wish.reach, wish.ahead);
+        if (!got.ok) return got.fault.kind === "noSpace" ? this.#uncached.read(position, end, signal) : got;
+        continue;
+      }
+      if (wish.ahead > end) this.hydration.prefetch(end, wish.ahead);
+      if (this.size <= HYDRATE_RANGE_BYTES && !this.durable && this.isComplete) {
+        const verified = await this.verified();
+        if (!verified.ok) return verified;
+        if (!this.isComplete) continue;
+      }
+      const bytes = await this.#fromDisk(position, end);
+      if (bytes) return ok(bytes);
+      losses++;
+    }
+    return fault("io", "the bytes vanish from the cache folder as soon as they are here");
+  }
+
+  /** Makes [from, to) be here, without a promise that they are right. */
+  async need(from: number, to: number): Answer<undefined> {
+    await (this.#found ??= this.#find());
+    for (let end = Math.min(to, this.size); !this.here.covers(from, end); end = Math.min(to, this.size)) {
+      if (this.#isBlocked) return wrongBytes();
+      const got = await this.hydration.want(from, end, { urgency: READ, patient: true });
+      if (!got.ok) return got;
+    }
+    return ok();
+  }
+
+  /** Makes all of it be here, verified. */
+  async whole(signal?: AbortSignal): Answer<undefined> {
+    if (this.size === 0) return ok();
+    for (let losses = 0; losses < 4; losses++) {
+      await (this.#found ??= this.#find());
+      if (this.durable) return ok();
+      if (this.#isBlocked) return wrongBytes();
+      const got = await this.hydration.all(WHOLE, signal);
+      if (!got.ok) return got;
+      const verified = await this.verified();
+      if (!verified.ok) return verified;
+      if (this.isComplete) return ok();
+    }
+    return fault("io", "the bytes vanish from the cache folder as soon as they are here");
+  }
+
+  /** Runs `task` with the descriptor and the path of the file that has the bytes; undefined when they vanished. */
+  async withBytes<T>(task: (fd: number, path: string) => Promise<T>): Promise<T | undefined> {
+    await (this.#found ??= this.#find());
+    const disk = this.#disk;
+    if (!disk) return undefined;
+    try {
+      return await this.#context.files.use(disk, (fd) => task(fd, disk.path));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.#drop(disk);
+      return undefined;
+    }
+  }
+
+  async store(position: number, parts: readonly Uint8Array[]): Answer<undefined> {
+    const end = parts.reduce((sum, part) => sum + part.length, position);
+    if (this.here.covers(position, Math.min(end, this.size))) return ok();
+    const write = async (): Promise<void> => {
+      const epoch = this.#epoch;
+      const disk = await this.#writable();
+      await this.#context.files.use(disk, (fd) => writeParts(fd, position, parts));
+      if (epoch === this.#epoch) this.#context.changed(this, this.here.add(position, end));
+    };
+    try {
+      await write().catch(async (error: unknown) => {
+        const full = diskFault(error, "writing to the cache folder").fault.kind === "noSpace";
+        if (full ? !(await this.#context.makeRoom(end - position)) : !isMissing(error)) throw error;
+        if (!full && this.#disk) this.#drop(this.#disk);
+        await write();
+      });
+    } catch (error) {
+      return diskFault(error, "writing to the cache folder");
+    }
+    if (this.isComplete) void this.verified();
+    return ok();
+  }
+
+  resize(size: number): void {
+    if (size === this.size) return;
+    const { log } = this.#context;
+    log.fault("the service sends another length than it says; taking what it sends", {
+      node: this.node,
+      said: this.size,
+      sent: size,
+    });
+    this.#resized = true;
+    this.size = size;
+    this.#context.changed(this, 0);
+  }
+
+  /** Waits for the verification of a complete file; drops the bytes when they are wrong. */
+  verified(): Answer<undefined> {
+    if (this.durable || !this.isComplete || this.size === 0) return Promise.resolve(ok());
+    return (this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined)));
+  }
+
+  /** The file at the final name is complete and right (it was pushed from here). */
+  arrived(size: number): void {
+    if (this.durable) return;
+    const disk = this.#disk;
+    if (disk) this.#context.files.forget(disk);
+    this.#disk = new DiskFile(this.#path);
+    this.#found = Promise.resolve();
+    this.#epoch++;
+    this.size = size;
+    this.durable = true;
+    this.#context.changed(this, this.here.add(0, size));
+    this.hydration.tend();
+  }
+
+  /** Gives up the bytes, on disk too. Not while a Source is open. */
+  async discard(): Promise<void> {
+    this.hydration.calm();
+    if (this.#disk) this.#drop(this.#disk);
+    else this.#lose();
+    await removeClean(this.#path, this.#context.identities);
+  }
+
+  release(): void {
+    this.sources--;
+    if (this.sources > 0) return;
+    this.hydration.calm();
+    this.#uncached.forget();
+  }
+
+  closeFile(): void {
+    if (this.#disk) this.#context.files.forget(this.#disk);
+  }
+
+  get #isBlocked(): boolean {
+    return this.#context.clock.now() < this.#blockedUntil;
+  }
+
+  #fetch(position: number, end: number, reach: number, signal: AbortSignal | undefined): Answer<undefined> {
+    if (this.#isBlocked) return Promise.resolve(wrongBytes());
+    return this.hydration.want(position, end, { urgency: READ, reach, signal });
+  }
+
+  async #fromDisk(position: number, end: number): Promise<Uint8Array | undefined> {
+    const disk = this.#disk;
+    const bytes = await this.withBytes((fd) => readAt(fd, position, end - position));
+    if (!bytes) return undefined;
+    if (bytes.length === end - position) return bytes;
+    if (disk && disk === this.#disk) this.#drop(disk);
+    return undefined;
+  }
+
+  /** Finds out what of the map is true: the final name is, the growing file when it is long enough. */
+  async #find(): Promise<void> {
+    const length = async (path: string): Promise<number> => (await fs.stat(path).catch(() => undefined))?.size ?? -1;
+    if (this.size > 0 && (await length(this.#path)) === this.size) {
+      this.#disk = new DiskFile(this.#path);
+      this.durable = true;
+      this.#context.changed(this, this.here.add(0, this.size));
+    } else if (!this.here.isEmpty) {
+      if ((await length(partOf(this.#path))) >= this.here.end) this.#disk = new DiskFile(partOf(this.#path));
+      else this.#lose();
+    }
+  }
+
+  /** The growing file, made when it is not there. */
+  #writable(): Promise<DiskFile> {
+    if (this.#disk) return Promise.resolve(this.#disk);
+    const create = async (): Promise<DiskFile> => {
+      const disk = new DiskFile(partOf(this.#path));
+      await this.#context.files.create(disk, "again");
+      this.#disk = disk;
+      const { node, item, version } = this;
+      await this.#describe(disk.path, { node, version, ...(item ? { item } : {}) });
+      return disk;
+    };
+    return (this.#creating ??= create().finally(() => (this.#creating = undefined)));
+  }
+
+  /** The bytes are not where they should be. */
+  #drop(disk: DiskFile): void {
+    if (this.#disk !== disk) return;
+    this.#context.files.forget(disk);
+    this.#disk = undefined;
+    this.#lose();
+  }
+
+  #lose(): void {
+    const lost = this.here.total;
+    this.#epoch++;
+    this.here.clear();
+    this.durable = false;
+    this.#context.changed(this, -lost);
+  }
+
+  async #verify(): Answer<undefined> {
+    const disk = this.#disk;
+    const epoch = this.#epoch;
+    if (!disk) return ok();
+    const { files, hasher, log } = this.#context;
+    try {
+      return await files.use(disk, async (fd) => {
+        const digest = await hasher.digest(fd, this.size, false);
+        if (epoch !== this.#epoch) return ok();
+        const right = this.#hash === undefined || digest.hash === this.#hash;
+        const tolerated = !right && (this.#resized || digest.hash === this.#wrongHash);
+        if (digest.length !== this.size || (!right && !tolerated)) return this.#refuse(disk, digest.hash);
+        if (tolerated)
+          log.fault("the service's hash is not that of the bytes it sends; taking the bytes", { node: this.node });
+        await this.#keep(disk, fd, epoch);
+        return ok();
+      });
+    } catch (error) {
+      if (!isMissing(error)) return diskFault(error, "verifying a download");
+      this.#drop(disk);
+      return ok();
+    }
+  }
+
+  #refuse(disk: DiskFile, hash: string): Awaited<Answer<undefined>> {
+    const first = this.#wrongHash === undefined;
+    this.#wrongHash = hash;
+    this.#drop(disk);
+    if (first) return ok();
+    this.#blockedUntil = this.#context.clock.now() + WRONG_BYTES_WAIT_MS;
+    this.#context.log.fault("a download came wrong twice; not trying again for a while", { node: this.node });
+    return wrongBytes();
+  }
+
+  /** Synced, described, and under the final name. */
+  async #keep(disk: DiskFile, fd: number, epoch: number): Promise<void> {
+    const { node, item, version, size } = this;
+    await syncFile(fd);
+    if (epoch !== this.#epoch) return;
+    await fs.rename(disk.path, this.#path);
+    disk.path = this.#path;
+    await this.#describe(disk.path, { node, version, size, ...(item ? { item } : {}) });
+    if (epoch !== this.#epoch) return;
+    this.durable = true;
+    this.#context.changed(this, 0);
+  }
+
+  /** Says in the file whose bytes these are. Bytes without it are good all the same, so a failure is only traced. */
+  async #describe(path: string, identity: Parameters<Identities["write"]>[1]): Promise<void> {
+    try {
+      await this.#context.identities.write(path, identity);
+    } catch (error) {
+      this.#context.log.trace("a cache file could not be described", { error });
+    }
+  }
+}
+
+/** Removes the files of a version, whichever there are. */
+export async function removeClean(path: string, identities: Identities): Promise<void> {
+  for (const name of [path, partOf(path)]) {
+    await removeFile(name);
+    await identities.forget(name);
+  }
+}
+
+export function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+function wrongBytes(): ReturnType<typeof fault> {
+  return fault("io", "the bytes that come do not match the file's hash");
+}

@@ -1,0 +1,300 @@
+/**
+ * Content on disk: clean bytes in the cache folder (cache.ts), unpushed bytes in the state folder (blobs.ts), missing bytes from the
+ * cloud (hydrate.ts). Keeps the promises of content.ts; SPEC.md numbers what follows from them and names the tests.
+ *
+ * All disk work runs on the thread pool, all hashing of large files on a worker; the loop's thread never waits for a disk.
+ * The folders are made by `recoverContent`, which runs before this.
+ */
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { ok } from "../base/result.ts";
+import type { Drive } from "../drive/drive.ts";
+import { fault } from "../model/fault.ts";
+import type { BlobId, ItemKey } from "../model/ids.ts";
+import { blobVersion } from "../model/item.ts";
+import { BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
+import type { Store } from "../store/store.ts";
+import { viewLocal } from "../store/tree.ts";
+import { Blobs } from "./blobs.ts";
+import { Cache } from "./cache.ts";
+import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "./content.ts";
+import { Evictor, freeBytes } from "./evict.ts";
+import { diskFault, Files } from "./files.ts";
+import { FrozenBlobs } from "./frozen.ts";
+import { hasher, type Hasher } from "./hash.ts";
+import { offline } from "./hydrate.ts";
+import { identities } from "./identity.ts";
+import { copied, DiskSource, type Shown, type SourceOwner } from "./source.ts";
+import { turns } from "./turns.ts";
+
+export interface DiskContentOptions {
+  readonly store: Store;
+  readonly drive: Pick<Drive, "download">;
+  readonly clock: Clock;
+  /** Unpushed bytes go into `blobs` in it. */
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  readonly dirtied: Dirtied;
+  readonly limits: {
+    readonly cacheSizeBytes: number;
+    readonly cacheFreeBytes: number;
+    readonly readTimeoutMs: number;
+  };
+  readonly log: Log;
+  onDefect(error: unknown): void;
+  /** A read found that the cloud has another version than the Mirror says. */
+  onStale?(node: ItemKey): void;
+}
+
+export function diskContent(options: DiskContentOptions): Content {
+  return new DiskContent(options);
+}
+
+export const BLOBS_FOLDER = "blobs";
+
+class DiskContent implements Content, SourceOwner {
+  readonly blobs: Blobs;
+  readonly dirtied: Dirtied;
+  readonly #options: DiskContentOptions;
+  readonly #store: Store;
+  readonly #files = new Files(OPEN_FILES_MAX);
+  readonly #hasher: Hasher = hasher();
+  readonly #cache: Cache;
+  readonly #frozen: FrozenBlobs;
+  readonly #evictor: Evictor;
+  /** Open Sources that new opens share, by what they show. */
+  readonly #shared = new Map<string, DiskSource>();
+  readonly #sources = new Set<DiskSource>();
+  #online = true;
+  #closed = false;
+  #cancelSweep: () => void = () => undefined;
+
+  constructor(options: DiskContentOptions) {
+    const { store, log, clock, drive, limits, onDefect } = options;
+    this.#options = options;
+    this.#store = store;
+    this.dirtied = options.dirtied;
+    const described = identities((path) =>
+      log.fault("no extended attributes here; identity goes into files beside", { path }),
+    );
+    const common = { store, log, clock, files: this.#files, identities: described, onDefect };
+    const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
+    this.blobs = new Blobs({ ...common, makeRoom, folder: join(options.stateDir, BLOBS_FOLDER) });
+    this.#cache = new Cache({
+      ...common,
+      drive,
+      makeRoom,
+      folder: options.cacheDir,
+      hasher: this.#hasher,
+      turns: turns(DOWNLOADS_MAX),
+      readTimeoutMs: limits.readTimeoutMs,
+      isOnline: () => this.#online,
+      onStale: (node) => options.onStale?.(node),
+      grown: (bytes) => this.#evictor.grown(bytes),
+    });
+    this.#evictor = new Evictor({ ...common, ...limits, cache: this.#cache, folder: options.cacheDir });
+    this.#frozen = new FrozenBlobs({
+      ...common,
+      blobs: this.blobs,
+      cache: this.#cache,
+      hasher: this.#hasher,
+      sourceOf: (blob) => this.#shared.get(`blob ${blob}`),
+      isShown: (blob) => this.#isShown(blob),
+    });
+    store.beforeBarrier(() => this.blobs.syncAll());
+    this.#sweepLater();
+  }
+
+  open(node: ItemKey): Source {
+    const shown = this.#show(node);
+    const shared = this.#shared.get(keyOf(node, shown) ?? "");
+    const source = shared ?? new DiskSource(this, node, shown);
+    if (!shared) this.#enter(source);
+    source.holds++;
+    return source;
+  }
+
+  openBlob(blob: BlobId): Source | undefined {
+    return this.#shared.get(`blob ${blob}`);
+  }
+
+  isOpen(node: ItemKey): boolean {
+    for (const source of this.#sources) if (source.node === node) return true;
+    return false;
+  }
+
+  async createBlob(): Answer<BlobId> {
+    const made = await this.blobs.create();
+    return made.ok ? ok(made.value.blob) : made;
+  }
+
+  async toBlob(node: ItemKey): Answer<BlobId> {
+    const shown = this.#show(node);
+    const copy = async (): Answer<BlobId> => {
+      if (shown.at === "nothing") return fault("stale", "the file is gone");
+      const size = shown.file.size;
+      const made = await copied(this.blobs, shown, { keep: size, spans: [[0, size]] });
+      return made.ok ? ok(made.value.blob) : made;
+    };
+    if (shown.at !== "clean") return this.#shared.get(keyOf(node, shown) ?? "")?.inOrder(copy) ?? copy();
+    this.#cache.hold(shown.file);
+    try {
+      const here = shown.file.isComplete ? await shown.file.verified() : fault("stale", "not all bytes are here");
+      return here.ok && shown.file.isComplete ? await copy() : fault("stale", "not all bytes are here");
+    } finally {
+      this.#cache.letGo(shown.file);
+    }
+  }
+
+  freeze(blob: BlobId): Answer<Frozen> {
+    return this.#frozen.freeze(blob);
+  }
+
+  adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void> {
+    return this.#frozen.adopt(blob, node, version, same);
+  }
+
+  async sweep(): Promise<void> {
+    for (const blob of await this.blobs.unnamedOnDisk())
+      if (!this.#isShown(blob) && !this.#frozen.isLeaving(blob)) await this.blobs.remove(blob);
+    for (const [node] of [...this.#store.read.cached.range()])
+      if (!this.#store.read.mirror.get(node)) await this.#cache.drop(node);
+  }
+
+  have(node: ItemKey): "none" | "some" | "all" {
+    return viewLocal(this.#store.read, node)?.content.from === "blob" ? "all" : this.#cache.have(node);
+  }
+
+  async hydrate(node: ItemKey, signal?: AbortSignal): Answer<undefined> {
+    if (viewLocal(this.#store.read, node)?.content.from === "blob") return ok();
+    const file = this.#cache.current(node);
+    if (!file) return ok();
+    try {
+      return await file.whole(signal);
+    } catch (error) {
+      return diskFault(error, "fetching a file");
+    } finally {
+      this.#cache.rest(file);
+    }
+  }
+
+  async free(node: ItemKey): Promise<number> {
+    return this.isOpen(node) ? 0 : this.#cache.drop(node);
+  }
+
+  async use(): Promise<CacheUse> {
+    let unpushedBytes = 0;
+    for (const [blob, row] of this.#store.read.blobs.range())
+      unpushedBytes +=
+        row.state === "pushed" ? 0 : (this.blobs.known(blob)?.size ?? this.#recordedSize(blob, row.node, row.size));
+    return { cleanBytes: this.#cache.total, unpushedBytes, diskFreeBytes: await freeBytes(this.#options.cacheDir) };
+  }
+
+  setOnline(online: boolean): void {
+    this.#online = online;
+    if (!online) this.#cache.stopDownloads(offline().fault);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelSweep();
+    this.setOnline(false);
+    await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
+    await this.#frozen.retire();
+    await this.blobs.syncAll();
+    await this.#cache.close();
+    this.#files.closeAll();
+    await this.#hasher.close();
+  }
+
+  // ---- for Sources ---------------------------------------------------------------------------------------------------------
+
+  nodeOf(blob: BlobId): ItemKey | undefined {
+    return this.#store.read.blobs.get(blob)?.node;
+  }
+
+  versionOf(blob: BlobId): string {
+    return this.#frozen.versionOf(blob) ?? blobVersion(blob);
+  }
+
+  moved(source: DiskSource, before: Shown): void {
+    const after = source.shown;
+    if (after.at === "clean") this.#cache.hold(after.file);
+    if (after.at === "blob") this.blobs.named(after.file.blob);
+    this.#unshare(source);
+    const key = keyOf(source.ownNode, after);
+    if (key !== undefined && !this.#shared.has(key)) this.#shared.set(key, source);
+    this.#left(before);
+  }
+
+  closed(source: DiskSource): void {
+    this.#sources.delete(source);
+    this.#unshare(source);
+    this.#left(source.shown);
+  }
+
+  #enter(source: DiskSource): void {
+    this.#sources.add(source);
+    this.moved(source, { at: "nothing" });
+  }
+
+  #unshare(source: DiskSource): void {
+    for (const [key, other] of this.#shared) if (other === source) this.#shared.delete(key);
+  }
+
+  /** A Source does not show this any more. */
+  #left(shown: Shown): void {
+    if (shown.at === "clean") this.#cache.letGo(shown.file);
+    if (shown.at !== "blob" && shown.at !== "kept") return;
+    const { blob } = shown.file;
+    if (this.#isShown(blob) || this.#store.read.blobs.get(blob) || this.#frozen.isLeaving(blob)) return;
+    this.blobs.remove(blob).catch((error: unknown) => {
+      diskFault(error, "removing a blob");
+      this.#options.log.trace("a blob could not be removed yet", { blob, error });
+    });
+  }
+
+  #isShown(blob: BlobId): boolean {
+    for (const { shown } of this.#sources)
+      if ((shown.at === "blob" || shown.at === "kept") && shown.file.blob === blob) return true;
+    return false;
+  }
+
+  #show(node: ItemKey): Shown {
+    const view = viewLocal(this.#store.read, node);
+    if (view?.content.from === "blob") {
+      const { blob, size } = view.content;
+      return { at: "blob", file: this.blobs.get(blob, size) };
+    }
+    const file = view && this.#cache.current(node);
+    return file ? { at: "clean", file } : { at: "nothing" };
+  }
+
+  #recordedSize(blob: BlobId, node: ItemKey, frozenSize: number): number {
+    const content = viewLocal(this.#store.read, node)?.content;
+    return content?.from === "blob" && content.blob === blob ? content.size : frozenSize;
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#options.clock.after(BLOB_SWEEP_MS, () => {
+      this.sweep()
+        .catch((error: unknown) => this.#options.log.trace("sweeping the state folder failed", { error }))
+        .finally(() => this.#closed || this.#sweepLater());
+    });
+  }
+}
+
+/** What Sources are shared by. A kept one is shared with nobody: the version it is of has other bytes. */
+function keyOf(node: ItemKey, shown: Shown): string | undefined {
+  switch (shown.at) {
+    case "blob":
+      return `blob ${shown.file.blob}`;
+    case "clean":
+      return `clean ${node} ${shown.file.version}`;
+    case "kept":
+    case "nothing":
+      return undefined;
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * The content files as the operating system sees them: a bounded number of open descriptors, and the reads, writes and syncs on them.
+ * Everything runs on the thread pool; nothing here blocks the loop. A descriptor in use is never closed.
+ *
+ * Failures are Node's errors with a `code`; `diskFault` says what they are for a person. A file that is not there any more
+ * is `isMissing`.
+ */
+import fs from "node:fs";
+import { assert } from "../base/assert.ts";
+import type { Failed } from "../base/result.ts";
+import { fault, type Fault } from "../model/fault.ts";
+
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
+/** One file. `path` changes when the file is renamed; its descriptor stays. */
+export class DiskFile {
+  path: string;
+  /** Set while open. */
+  fd: number | undefined;
+  opening: Promise<number> | undefined;
+  users = 0;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+}
+
+export class Files {
+  readonly #most: number;
+  /** Open files in the order of their last use. */
+  readonly #open = new Set<DiskFile>();
+  readonly #leaving = new Set<DiskFile>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Runs `task` with the descriptor of an existing file. */
+  async use<T>(file: DiskFile, task: (fd: number) => Promise<T>): Promise<T> {
+    file.users++;
+    try {
+      return await task(file.fd === undefined ? await this.#opened(file) : this.#touch(file, file.fd));
+    } finally {
+      file.users--;
+      if (file.users === 0 && this.#leaving.has(file)) this.#close(file);
+      this.#shrink();
+    }
+  }
+
+  /** Makes the file, with the folder it is in. `fresh`: it must not be there; otherwise what is there is cut to nothing. */
+  async create(file: DiskFile, how: "fresh" | "again"): Promise<void> {
+    assert(file.fd === undefined && !file.opening, `${file.path} is not open`);
+    const flags = how === "fresh" ? "wx+" : "w+";
+    const fd = await openFile(file.path, flags).catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
+      await fs.promises.mkdir(file.path.slice(0, file.path.lastIndexOf("/")), { recursive: true, mode: FOLDER_MODE });
+      return openFile(file.path, flags);
+    });
+    file.fd = fd;
+    this.#open.add(file);
+    this.#shrink();
+  }
+
+  /** Gives the descriptor back, as soon as nobody uses it. */
+  forget(file: DiskFile): void {
+    if (file.users > 0) this.#leaving.add(file);
+    else this.#close(file);
+  }
+
+  closeAll(): void {
+    for (const file of this.#open) this.forget(file);
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  #opened(file: DiskFile): Promise<number> {
+    file.opening ??= openFile(file.path, "r+").then(
+      (fd) => {
+        file.opening = undefined;
+        file.fd = fd;
+        this.#open.add(file);
+        return fd;
+      },
+      (error: unknown) => {
+        file.opening = undefined;
+        throw error;
+      },
+    );
+    return file.opening;
+  }
+
+  #touch(file: DiskFile, fd: number): number {
+    this.#open.delete(file);
+    this.#open.add(file);
+    return fd;
+  }
+
+  #shrink(): void {
+    if (this.#open.size <= this.#most) return;
+    for (const file of this.#open) {
+      if (this.#open.size <= this.#most) return;
+      if (file.users === 0) this.#close(file);
+    }
+  }
+
+  #close(file: DiskFile): void {
+    this.#open.delete(file);
+    this.#leaving.delete(file);
+    if (file.fd === undefined) return;
+    const fd = file.fd;
+    file.fd = undefined;
+    fs.close(fd, () => undefined);
+  }
+}
+
+/** The bytes at `position`, fewer only at the end of the file. */
+export async function readAt(fd: number, position: number, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  let got = 0;
+  while (got < length) {
+    const now = await readOnce(fd, buffer, { offset: got, length: length - got, position: position + got });
+    if (now === 0) break;
+    got += now;
+  }
+  return got === length ? buffer : buffer.subarray(0, got);
+}
+
+/** Writes all; returns fewer bytes than given only when the disk filled up in the middle. */
+export async function writeAt(fd: number, position: number, bytes: Uint8Array): Promise<number> {
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      done += await writeOnce(fd, bytes, { offset: done, length: bytes.length - done, position: position + done });
+    } catch (error) {
+      if (done > 0 && isFull(error)) return done;
+      throw error;
+    }
+  }
+  return done;
+}
+
+/** Writes all parts one behind the other. */
+export async function writeParts(fd: number, position: number, parts: readonly Uint8Array[]): Promise<void> {
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  const done = parts.length === 1 ? await writeAt(fd, position, parts[0]!) : await writeVector(fd, position, parts);
+  if (done === total) return;
+  const rest = Buffer.concat(parts).subarray(done);
+  if ((await writeAt(fd, position + done, rest)) < rest.length)
+    throw Object.assign(new Error("disk full"), { code: "ENOSPC" });
+}
+
+export function syncFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => fs.fsync(fd, (error) => (error ? reject(error) : resolve())));
+}
+
+export function cutFile(fd: number, size: number): Promise<void> {
+  return new Promise((resolve, reject) => fs.ftruncate(fd, size, (error) => (error ? reject(error) : resolve())));
+}
+
+export function lengthOf(fd: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.fstat(fd, (error, stats) => (error ? reject(error) : resolve(stats.size))),
+  );
+}
+
+/** Makes the names in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const fd = await openFile(path, "r");
+  try {
+    await syncFile(fd);
+  } finally {
+    fs.close(fd, () => undefined);
+  }
+}
+
+/** Copies `[from, to)` of one file to the same place of another, in steps. */
+export async function copySpan(source: number, target: number, from: number, to: number): Promise<void> {
+  const step = 1024 * 1024;
+  for (let at = from; at < to; at += step) {
+    const bytes = await readAt(source, at, Math.min(step, to - at));
+    if (bytes.length < Math.min(step, to - at))
+      throw Object.assign(new Error("the file ends early"), { code: "ENOENT" });
+    await writeParts(target, at, [bytes]);
+  }
+}
+
+/** Copies a whole file; shares the blocks where the file system can. */
+export async function copyWhole(source: number, target: number): Promise<void> {
+  await fs.promises.copyFile(`/proc/self/fd/${source}`, `/proc/self/fd/${target}`, fs.constants.COPYFILE_FICLONE);
+}
+
+/** Removes a file if it is there. */
+export async function removeFile(path: string): Promise<void> {
+  await fs.promises.rm(path, { force: true });
+}
+
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR";
+}
+
+export function isFull(error: unknown): boolean {
+  return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
+}
+
+/** The fault of a failed disk call. Anything that is not one is a defect and thrown on. */
+export function diskFault(error: unknown, doing: string): Failed<Fault> {
+  const code = codeOf(error);
+  if (code === undefined) throw error;
+  if (isFull(error)) return fault("noSpace", `${doing}: the disk is full`);
+  if (code === "EFBIG") return fault("tooLarge", `${doing}: larger than the disk's file system allows`);
+  if (code === "EROFS") return fault("readOnly", `${doing}: the disk is read-only`);
+  return fault("io", `${doing}: ${code}`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code?.startsWith("E") && !code.startsWith("ERR_") ? code : undefined;
+}
+
+function openFile(path: string, flags: string): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.open(path, flags, FILE_MODE, (error, fd) => (error ? reject(error) : resolve(fd))),
+  );
+}
+
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+  readonly position: number;
+}
+
+function readOnce(fd: number, buffer: Uint8Array, { offset, length, position }: Place): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.read(fd, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+}
+
+function writeOnce(fd: number, bytes: Uint8Array, { offset, length, position }: Place): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.write(fd, bytes, offset, length, position, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+}
+
+function writeVector(fd: number, position: number, parts: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.writev(fd, parts, position, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+}

@@ -1,0 +1,209 @@
+/**
+ * A blob on its way to the cloud: open -> frozen (sealed, synced, hashed, recorded) -> pushed (the cloud has it) -> gone, its bytes
+ * being clean bytes now.
+ *
+ * Frozen bytes are handed out only when they are those that were recorded: their length is compared each time, their hashes once in
+ * every run of the process. A pushed blob's row and file go after a barrier, so that no power cut brings back the time before the
+ * acknowledgement without the bytes; until then the cache has the same bytes under another name of the same file.
+ */
+import type { Clock } from "../base/clock.ts";
+import { keyedLock } from "../base/lock.ts";
+import type { Log } from "../base/log.ts";
+import { ok } from "../base/result.ts";
+import { fault } from "../model/fault.ts";
+import type { BlobId, ItemKey } from "../model/ids.ts";
+import { BARRIER_INTERVAL_MS } from "../model/limits.ts";
+import type { BlobRow } from "../store/schema.ts";
+import { StoreFull, type Store } from "../store/store.ts";
+import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
+import type { Cache } from "./cache.ts";
+import type { Answer, Frozen } from "./content.ts";
+import { diskFault, lengthOf } from "./files.ts";
+import type { Hasher } from "./hash.ts";
+import type { DiskSource } from "./source.ts";
+
+export interface FrozenOptions {
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly cache: Cache;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The Source that writes to the blob. */
+  sourceOf(blob: BlobId): DiskSource | undefined;
+  /** True while some Source shows the blob's bytes. */
+  isShown(blob: BlobId): boolean;
+  onDefect(error: unknown): void;
+}
+
+export class FrozenBlobs {
+  readonly #options: FrozenOptions;
+  readonly #freezing = keyedLock<BlobId>();
+  /** Frozen blobs whose bytes were compared with the record in this process. */
+  readonly #compared = new Set<BlobId>();
+  readonly #versions = new Map<BlobId, string>();
+  readonly #adopting = new Set<BlobId>();
+  /** Adopted; row and file wait for a barrier. */
+  readonly #pushed = new Set<BlobId>();
+  #cancelRetire: (() => void) | undefined;
+  #retiring: Promise<void> = Promise.resolve();
+
+  constructor(options: FrozenOptions) {
+    this.#options = options;
+  }
+
+  /** The version that the bytes of a pushed blob became. */
+  versionOf(blob: BlobId): string | undefined {
+    return this.#versions.get(blob);
+  }
+
+  freeze(blob: BlobId): Answer<Frozen> {
+    return this.#freezing.run(blob, async () => {
+      const row = this.#options.store.read.blobs.get(blob);
+      if (!row) return fault("stale", `nothing names blob ${blob} any more`);
+      const file = await this.#seal(blob);
+      try {
+        return await this.#compare(file, row);
+      } catch (error) {
+        return diskFault(error, `reading blob ${blob}`);
+      }
+    });
+  }
+
+  /** Marked in the turn of the call; the rest follows. */
+  async adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void> {
+    this.#versions.set(blob, version);
+    this.#adopting.add(blob);
+    this.#mark(blob);
+    const file = this.#options.blobs.get(blob, 0);
+    file.sealed = true;
+    if (same && file.size > 0) await this.#toCache(file, node, version);
+    await this.#options.sourceOf(blob)?.inOrder(async () => {
+      const source = this.#options.sourceOf(blob);
+      if (source) this.#convert(source, file, { node, version, same });
+    });
+    this.#adopting.delete(blob);
+    this.#pushed.add(blob);
+    this.#cancelRetire ??= this.#options.clock.after(BARRIER_INTERVAL_MS, () => {
+      this.retire().catch((error: unknown) => this.#options.onDefect(error));
+    });
+  }
+
+  /** Removes what was pushed, after a barrier. */
+  retire(): Promise<void> {
+    this.#cancelRetire?.();
+    this.#cancelRetire = undefined;
+    return (this.#retiring = this.#retiring.catch(() => undefined).then(() => this.#retire()));
+  }
+
+  /** True while the file of a pushed blob is needed here, whether or not it has a row. */
+  isLeaving(blob: BlobId): boolean {
+    return this.#adopting.has(blob) || this.#pushed.has(blob);
+  }
+
+  /** Seals the blob behind every write that was asked for before. */
+  async #seal(blob: BlobId): Promise<BlobFile> {
+    const { blobs, sourceOf } = this.#options;
+    const source = sourceOf(blob);
+    const seal = (): BlobFile => {
+      const file = blobs.get(blob, 0);
+      file.sealed = true;
+      return file;
+    };
+    return source ? source.inOrder(async () => seal()) : seal();
+  }
+
+  async #compare(file: BlobFile, row: BlobRow): Answer<Frozen> {
+    const { blobs, hasher } = this.#options;
+    const length = await blobs.withBytes(file, lengthOf);
+    if (row.state !== "open" && length !== row.size) return mismatch(file.blob);
+    file.size = length;
+    if (row.hash !== undefined && row.sha256 !== undefined && this.#compared.has(file.blob))
+      return ok(frozen(blobs, file, { hash: row.hash, sha256: row.sha256 }));
+    const synced = await blobs.sync(file);
+    if (!synced.ok) return synced;
+    const digest = await blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
+    if (digest.length !== length) return mismatch(file.blob);
+    if (row.state === "open") {
+      const recorded = this.#record(file, digest);
+      if (!recorded.ok) return recorded;
+    } else if (digest.hash !== row.hash || digest.sha256 !== row.sha256) return mismatch(file.blob);
+    this.#compared.add(file.blob);
+    return ok(frozen(blobs, file, digest));
+  }
+
+  #record(file: BlobFile, { hash, sha256 }: { hash: string; sha256: string }): Awaited<Answer<undefined>> {
+    try {
+      return this.#options.store.transact((tx) => {
+        // The node may have changed meanwhile, or the row may be gone.
+        const now = tx.blobs.get(file.blob);
+        if (!now) return fault("stale", `nothing names blob ${file.blob} any more`);
+        tx.blobs.put(file.blob, { node: now.node, size: file.size, state: "frozen", hash, sha256 });
+        return ok();
+      });
+    } catch (error) {
+      return refusal(error);
+    }
+  }
+
+  #mark(blob: BlobId): void {
+    try {
+      this.#options.store.transact((tx) => {
+        const row = tx.blobs.get(blob);
+        if (row) tx.blobs.put(blob, { ...row, state: "pushed" });
+      });
+    } catch (error) {
+      // The row says "frozen" a little longer; it goes with the next retirement all the same.
+      if (!(error instanceof StoreFull)) throw error;
+    }
+  }
+
+  /** Clean bytes are only worth a download, so a failure is traced and forgotten. */
+  async #toCache(file: BlobFile, node: ItemKey, version: string): Promise<void> {
+    try {
+      await this.#options.cache.take(file.disk.path, { node, version, size: file.size });
+    } catch (error) {
+      diskFault(error, "keeping pushed bytes");
+      this.#options.log.trace("pushed bytes could not be kept in the cache", { node, error });
+    }
+  }
+
+  #convert(source: DiskSource, file: BlobFile, to: { node: ItemKey; version: string; same: boolean }): void {
+    const { node, version, same } = to;
+    const clean = this.#options.cache.current(node);
+    const usable = same && clean?.version === version && (clean.durable || file.size === 0);
+    if (usable) source.show({ at: "clean", file: clean }, node);
+    else {
+      source.show({ at: "kept", file, version }, node);
+      if (clean) this.#options.cache.rest(clean);
+    }
+  }
+
+  async #retire(): Promise<void> {
+    const due = [...this.#pushed];
+    if (due.length === 0) return;
+    const { store, blobs, isShown, log } = this.#options;
+    try {
+      await store.barrier();
+      store.transact((tx) => {
+        for (const blob of due) if (tx.blobs.get(blob)) tx.blobs.remove(blob);
+      });
+    } catch (error) {
+      log.fault("pushed bytes stay in the state folder for now", { error });
+      return;
+    }
+    for (const blob of due) {
+      this.#pushed.delete(blob);
+      this.#compared.delete(blob);
+      if (!isShown(blob)) await blobs.remove(blob);
+    }
+  }
+}
+
+function frozen(blobs: Blobs, file: BlobFile, digest: { hash: string; sha256: string }): Frozen {
+  return { blob: file.blob, hash: digest.hash, sha256: digest.sha256, body: blobs.body(file) };
+}
+
+function mismatch(blob: BlobId): ReturnType<typeof fault> {
+  return fault("io", `blob ${blob} does not match its recorded hash`);
+}

@@ -1,0 +1,85 @@
+/**
+ * The door to fs-xattr: every content file says in an extended attribute whose bytes it holds, so that recovery and rebuild find what
+ * belongs to what without the index. On a file system without user attributes the same words go into a file beside it.
+ */
+import { promises as fs } from "node:fs";
+import { getAttribute, setAttribute } from "fs-xattr";
+import { isMissing, removeFile } from "./files.ts";
+
+const ATTRIBUTE = "user.onedrive.identity";
+const SIDECAR = ".identity";
+
+export interface Identity {
+  readonly node: number;
+  /** The cloud's id, when it has one. */
+  readonly item?: string;
+  /** Version of clean bytes, or the version unpushed bytes are based on. */
+  readonly version?: string;
+  /** Set for unpushed bytes. */
+  readonly blob?: number;
+  readonly size?: number;
+  /** Where unpushed bytes were in the tree: the name, and the cloud's id of the folder when it has one. */
+  readonly name?: string;
+  readonly folder?: string;
+}
+
+export interface Identities {
+  write(path: string, identity: Identity): Promise<void>;
+  /** Undefined when the file does not say, or is not there. */
+  read(path: string): Promise<Identity | undefined>;
+  /** To be called when the file goes. */
+  forget(path: string): Promise<void>;
+}
+
+/** `onSidecar` is called once, when the first file had to be described beside itself. */
+export function identities(onSidecar: (path: string) => void): Identities {
+  let sidecars = false;
+  const beside = async (path: string, words: string): Promise<void> => {
+    if (!sidecars) onSidecar(path);
+    sidecars = true;
+    await fs.writeFile(path + SIDECAR, words, { mode: 0o600 });
+  };
+  return {
+    async write(path, identity) {
+      const words = JSON.stringify(identity);
+      if (sidecars) return beside(path, words);
+      try {
+        await setAttribute(path, ATTRIBUTE, words);
+      } catch (error) {
+        if (isMissing(error)) throw error;
+        if (!isUnsupported(error)) throw error;
+        await beside(path, words);
+      }
+    },
+    async read(path) {
+      const words = await getAttribute(path, ATTRIBUTE).catch(() => undefined);
+      return parse(words?.toString() ?? (await fs.readFile(path + SIDECAR, "utf8").catch(() => undefined)));
+    },
+    async forget(path) {
+      if (sidecars) await removeFile(path + SIDECAR);
+    },
+  };
+}
+
+/** True for the sidecar of a content file. */
+export function isSidecar(name: string): boolean {
+  return name.endsWith(SIDECAR);
+}
+
+/** Attributes cannot be had (ENOTSUP, EOPNOTSUPP), or there is no room for one on this file. */
+function isUnsupported(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "E2BIG" || code === "EPERM";
+}
+
+function parse(words: string | undefined): Identity | undefined {
+  if (words === undefined) return undefined;
+  try {
+    const read: unknown = JSON.parse(words);
+    return typeof read === "object" && read !== null && "node" in read && typeof read.node === "number"
+      ? (read as Identity)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * What content does once at start, before anybody opens a file: makes its folders, finishes what a killed process left half done, and
+ * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
+ *
+ *  - After a clean stop nothing is looked at but the list of blobs.
+ *  - After kill -9 on the same boot every row is true: the page cache outlived the process.
+ *  - After a power cut (another boot) only files under their final name are trusted; growing ones go.
+ *  - A blob's file that the store has never heard of (a lost or older index) is moved to `found`, where nothing deletes it.
+ */
+import { promises as fs } from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../base/log.ts";
+import { itemId, itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
+import { contentVersion } from "../model/item.ts";
+import type { Store } from "../store/store.ts";
+import { blobsOnDisk } from "./blobs.ts";
+import { cleanPath } from "./cache.ts";
+import { BLOBS_FOLDER } from "./disk-content.ts";
+import { removeFile } from "./files.ts";
+import { identities, isSidecar, type Identity } from "./identity.ts";
+
+export interface RecoverContentOptions {
+  readonly store: Store;
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  /** How the process before this one ended. */
+  readonly after: "clean" | "kill" | "powerCut";
+  readonly log: Log;
+}
+
+/** An open blob and the length it really has: what was written after its Local row was last recorded is in it too. */
+export interface OpenBlob {
+  readonly blob: BlobId;
+  readonly node: ItemKey;
+  readonly length: number;
+}
+
+export interface FoundBlob {
+  readonly path: string;
+  readonly identity: Identity | undefined;
+}
+
+export interface RecoveredContent {
+  readonly open: readonly OpenBlob[];
+  /** Rows whose file is not there. */
+  readonly missing: readonly BlobId[];
+  /** Files nobody knows, now in `found`. */
+  readonly found: readonly FoundBlob[];
+  readonly cleanDropped: number;
+  readonly cleanAdopted: number;
+}
+
+export const FOUND_FOLDER = "found";
+
+export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
+  const { stateDir, cacheDir, after } = options;
+  for (const folder of [stateDir, join(stateDir, BLOBS_FOLDER), cacheDir])
+    await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+  const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
+  const found = await setAside(options, onDisk);
+  const { open, missing } = await lookAtRows(options, onDisk);
+  const clean = after === "clean" ? { cleanDropped: 0, cleanAdopted: 0 } : await lookAtCache(options);
+  return { open, missing, found, ...clean };
+}
+
+/** Moves files whose number the store has not given out, to where nothing removes them. */
+async function setAside({ store, stateDir, log }: RecoverContentOptions, onDisk: Set<BlobId>): Promise<FoundBlob[]> {
+  const next = (store.read.meta.get("nextBlob") as number | undefined) ?? 1;
+  const strangers = [...onDisk].filter((blob) => blob >= next && !store.read.blobs.get(blob));
+  if (strangers.length === 0) return [];
+  const described = identities(() => undefined);
+  const folder = join(stateDir, FOUND_FOLDER);
+  await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+  const found: FoundBlob[] = [];
+  for (const blob of strangers) {
+    const from = join(stateDir, BLOBS_FOLDER, String(blob));
+    const path = await freeName(folder, blob);
+    const identity = await described.read(from);
+    await fs.rename(from, path);
+    onDisk.delete(blob);
+    log.fault("unpushed bytes that the index does not know were set aside", { path });
+    found.push({ path, identity });
+  }
+  return found;
+}
+
+async function freeName(folder: string, blob: BlobId): Promise<string> {
+  for (let serial = 0; ; serial++) {
+    const path = join(folder, serial === 0 ? String(blob) : `${blob}.${serial}`);
+    if (!(await fs.stat(path).catch(() => undefined))) return path;
+  }
+}
+
+/** Finishes pushed blobs, measures open ones, notes what is missing. */
+async function lookAtRows(
+  { store, stateDir }: RecoverContentOptions,
+  onDisk: ReadonlySet<BlobId>,
+): Promise<{ open: OpenBlob[]; missing: BlobId[] }> {
+  const rows = [...store.read.blobs.range()];
+  const pushed = rows.filter(([, row]) => row.state === "pushed").map(([blob]) => blob);
+  const path = (blob: BlobId): string => join(stateDir, BLOBS_FOLDER, String(blob));
+  if (pushed.length > 0) {
+    // The acknowledgement must be there to stay before the bytes go.
+    await store.barrier();
+    store.transact((tx) => {
+      for (const blob of pushed) tx.blobs.remove(blob);
+    });
+    for (const blob of pushed) await removeFile(path(blob));
+  }
+  const open: OpenBlob[] = [];
+  const missing: BlobId[] = [];
+  for (const [blob, row] of rows) {
+    if (row.state === "pushed") continue;
+    if (!onDisk.has(blob)) missing.push(blob);
+    else if (row.state === "open") open.push({ blob, node: row.node, length: (await fs.stat(path(blob))).size });
+  }
+  return { open, missing };
+}
+
+/** Compares the rows of clean bytes with the cache folder, in both directions. */
+async function lookAtCache(options: RecoverContentOptions): Promise<{ cleanDropped: number; cleanAdopted: number }> {
+  const { store, cacheDir, after } = options;
+  const dropped =
+    after === "powerCut" ? [...store.read.cached.range()].filter(([, row]) => !row.durable).map(([node]) => node) : [];
+  if (dropped.length > 0)
+    store.transact((tx) => {
+      for (const node of dropped) tx.cached.remove(node);
+    });
+  let adopted = 0;
+  for (const folder of await fs.readdir(cacheDir).catch(() => [])) {
+    if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+    for (const name of await fs.readdir(join(cacheDir, folder)).catch(() => []))
+      if (await lookAtFile(options, join(cacheDir, folder, name))) adopted++;
+  }
+  return { cleanDropped: dropped.length, cleanAdopted: adopted };
+}
+
+/** Keeps a file that a row names; makes a row for a complete one of the current version; removes every other. True when adopted. */
+async function lookAtFile({ store, cacheDir, log }: RecoverContentOptions, path: string): Promise<boolean> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (isSidecar(name)) return false;
+  const number = Number(name.split(".")[0]);
+  const node = Number.isSafeInteger(number) && number > 0 ? itemKey(number) : undefined;
+  const row = node && store.read.cached.get(node);
+  const named = node && row && cleanPath(cacheDir, node, row.version);
+  if (path === named || (path === `${named}.part` && !row?.durable)) return false;
+  const home = node && rightPlace(store, cacheDir, path, node) ? node : await nodeByItem(store, path);
+  if (home !== undefined && !store.read.cached.get(home) && (await takeOver(store, cacheDir, path, home))) return true;
+  log.trace("a cache file that nothing names was removed", { path });
+  await removeFile(path);
+  return false;
+}
+
+function rightPlace(store: Store, cacheDir: string, path: string, node: ItemKey): boolean {
+  const mirror = store.read.mirror.get(node);
+  return mirror !== undefined && path === cleanPath(cacheDir, node, contentVersion(mirror));
+}
+
+/** The node that a complete file belongs to by what it says of itself: the index may have given the item another number. */
+async function nodeByItem(store: Store, path: string): Promise<ItemKey | undefined> {
+  if (path.endsWith(".part")) return undefined;
+  const identity = await identities(() => undefined).read(path);
+  const node = identity?.item ? store.read.ids.get(itemId(identity.item)) : undefined;
+  const mirror = node === undefined ? undefined : store.read.mirror.get(node);
+  return mirror && contentVersion(mirror) === identity?.version ? node : undefined;
+}
+
+async function takeOver(store: Store, cacheDir: string, path: string, node: ItemKey): Promise<boolean> {
+  const mirror = store.read.mirror.get(node);
+  const size = (await fs.stat(path)).size;
+  if (!mirror || mirror.size !== size || path.endsWith(".part")) return false;
+  const version = contentVersion(mirror);
+  const target = cleanPath(cacheDir, node, version);
+  if (path !== target) {
+    await fs.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await fs.rename(path, target);
+  }
+  store.transact((tx) => tx.cached.put(node, { version, size, ranges: [0, size], durable: true, usedAt: 0 }));
+  return true;
+}
