@@ -4,11 +4,15 @@ import type { CloudItem } from "../model/item.ts";
 import { FRESH_ITEM_MS } from "../model/limits.ts";
 import type { Pushing } from "./pushing.ts";
 
-export function finish(pushing: Pushing, pushed: Pushed, item: CloudItem | undefined): void {
+export async function finish(pushing: Pushing, pushed: Pushed, item: CloudItem | undefined): Promise<void> {
   const applied = pushing.apply.acknowledge(pushed, item);
-  pushing.applied(applied);
+  const adopted = applied.adopt.map(({ blob, node, version, same }) =>
+    pushing.content.adopt(blob, node, version, same),
+  );
   pushing.acknowledged(pushed.node);
+  pushing.applied(applied);
   if (item && (pushed.action === "createFile" || pushed.action === "createFolder")) remember(pushing, item);
+  await Promise.all(adopted);
 }
 
 function remember({ fresh, clock }: Pushing, item: CloudItem): void {

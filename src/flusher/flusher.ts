@@ -21,7 +21,7 @@ import type { Store } from "../store/store.ts";
 export interface FlusherOptions {
   readonly store: Store;
   readonly apply: Apply;
-  readonly content: Pick<Content, "freeze">;
+  readonly content: Pick<Content, "freeze" | "adopt">;
   readonly drive: Drive;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,9 +40,7 @@ export interface FlusherOptions {
    * at the place of a node that is gone here may take its item over.
    */
   acknowledged(node: ItemKey): void;
-  /**
-   * After every transaction, in the same turn: its bytes are to be handed to content (`adopt`), what changed to the kernel's caches.
-   */
+  /** After every transaction that changed what people see, for the kernel's caches. Its bytes are adopted already. */
   applied(applied: Applied): void;
   /** An answer showed that the cloud has moved or cannot be reached: the puller should look. */
   stirred(): void;

@@ -42,8 +42,8 @@ async function merge(pushing: Pushing, changes: readonly CloudChange[], signal: 
   return absorbed.ok ? { end: "stale", remerged: true, why } : afterFailedRead(absorbed.fault);
 }
 
-function acknowledged(pushing: Pushing, { step, upTo }: Begun): End {
-  finish(pushing, { node: step.node, action: "deleteFolder", upTo }, undefined);
+async function acknowledged(pushing: Pushing, { step, upTo }: Begun): Promise<End> {
+  await finish(pushing, { node: step.node, action: "deleteFolder", upTo }, undefined);
   return DONE;
 }
 
@@ -161,7 +161,7 @@ async function removeChild(
     return refused(pushing, { ...begun, request, slot: undefined }, removed.fault, signal);
   }
   const upTo = opsOf(pushing.store.read, node).at(-1) ?? 0;
-  finish(pushing, { node, action: folder ? "deleteFolder" : "deleteFile", upTo }, undefined);
+  await finish(pushing, { node, action: folder ? "deleteFolder" : "deleteFile", upTo }, undefined);
   return DONE;
 }
 

@@ -103,7 +103,7 @@ async function take(
   const action = intent.kind === "folder" ? "createFolder" : "createFile";
   const blob = intent.blob === undefined ? {} : { blob: intent.blob };
   const pushed: Pushed = { node, action, upTo: lastInflight(read, node), ...blob };
-  finish(pushing, pushed, item);
+  await finish(pushing, pushed, item);
   return ok();
 }
 

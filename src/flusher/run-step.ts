@@ -42,7 +42,7 @@ async function perform(pushing: Pushing, begun: Begun, signal: AbortSignal): Pro
   if (!answer.ok) return refused(pushing, begun, answer.fault, signal);
   const { request } = begun;
   const blob = "frozen" in request ? { blob: request.frozen.blob } : {};
-  finish(pushing, { node: step.node, action: step.action, upTo, ...blob }, answer.value);
+  await finish(pushing, { node: step.node, action: step.action, upTo, ...blob }, answer.value);
   return DONE;
 }
 
@@ -98,6 +98,6 @@ async function afterLostDelete(pushing: Pushing, begun: Begun, signal: AbortSign
   const item = id === undefined ? fault("notFound", "") : await pushing.drive.item(id, signal);
   if (item.ok) return { end: "wait", fault: fault("unavailable", "the service cannot delete the item now").fault };
   if (item.fault.kind !== "notFound") return refused(pushing, begun, item.fault, signal);
-  finish(pushing, { node: begun.step.node, action: "deleteFile", upTo: begun.upTo }, undefined);
+  await finish(pushing, { node: begun.step.node, action: "deleteFile", upTo: begun.upTo }, undefined);
   return DONE;
 }

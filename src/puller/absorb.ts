@@ -7,32 +7,49 @@ import { limit } from "../base/limit.ts";
 import { sleep } from "../base/clock.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
-import type { ItemId } from "../model/ids.ts";
+import type { BlobId, ItemId } from "../model/ids.ts";
+import type { Applied } from "../apply/apply.ts";
 import { CONFIRM_GONE_MS, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
 import type { Absorb, Pulling } from "./pulling.ts";
 
-type Needs = Pick<Pulling, "apply" | "drive" | "clock" | "log" | "applied" | "heard">;
+type Needs = Pick<Pulling, "apply" | "content" | "drive" | "clock" | "log" | "applied" | "heard">;
 
 export function absorber(pulling: Needs): Absorb {
   return async (batch, signal) => {
-    let changes = batch.changes;
     const strong = new Map<ItemId, CloudChange>();
-    for (let round = 0; round <= REPAIR_ROUNDS_MAX; round++) {
-      const outcome = pulling.apply.batch({ ...batch, changes });
+    const unhashed = new Set<BlobId>();
+    for (let round = 0; round <= REPAIR_ROUNDS_MAX;) {
+      const changes = [...batch.changes, ...strong.values()];
+      const outcome = pulling.apply.batch({ ...batch, changes, read: [...strong.keys()], unhashed: [...unhashed] });
       if (outcome.ok) {
-        pulling.applied(outcome.value);
+        await announce(pulling, outcome.value);
         return ok();
       }
-      const wanted = wantedReads(outcome.fault.read, changes, strong);
+      const { freeze = [], read } = outcome.fault;
+      for (const blob of await freezeAll(pulling, freeze)) unhashed.add(blob);
+      if (freeze.length > 0) continue;
+      const wanted = wantedReads(read, changes, strong);
       pulling.log.trace("a batch needs items to be read by id", { wanted: wanted.length, round });
       const answers = await strongReads(pulling, wanted, signal);
       if (!answers.ok) return answers;
       for (const answer of answers.value) strong.set(answer.deleted ? answer.id : answer.item.id, answer);
-      changes = [...batch.changes, ...strong.values()];
     }
     pulling.log.fault("answers of the service do not fit together; they are dropped and asked for again");
     return fault("garbled", "the service's answers do not fit together");
   };
+}
+
+/** In the turn of the transaction: bytes first, then whoever caches what changed. */
+async function announce({ content, applied }: Needs, done: Applied): Promise<void> {
+  const adopted = done.adopt.map(({ blob, node, version, same }) => content.adopt(blob, node, version, same));
+  applied(done);
+  await Promise.all(adopted);
+}
+
+/** Hashes unpushed bytes that a conflict is about; returns those that cannot be hashed. */
+async function freezeAll({ content }: Needs, blobs: readonly BlobId[]): Promise<BlobId[]> {
+  const frozen = await Promise.all(blobs.map(async (blob) => ({ blob, answer: await content.freeze(blob) })));
+  return frozen.filter(({ answer }) => !answer.ok).map(({ blob }) => blob);
 }
 
 /** States of the items by id, as changes. A 404 is asked for twice before it becomes a tombstone: new items answer 404 at times. */

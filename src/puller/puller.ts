@@ -11,6 +11,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import type { Applied, Apply } from "../apply/apply.ts";
+import type { Content } from "../content/content.ts";
 import type { Drive } from "../drive/drive.ts";
 import type { CloudChange } from "../model/change.ts";
 import type { Fault } from "../model/fault.ts";
@@ -20,6 +21,7 @@ import type { Store } from "../store/store.ts";
 export interface PullerOptions {
   readonly store: Store;
   readonly apply: Apply;
+  readonly content: Pick<Content, "freeze" | "adopt">;
   readonly drive: Drive;
   readonly clock: Clock;
   readonly random: Random;
@@ -27,9 +29,7 @@ export interface PullerOptions {
   readonly pollMs: number;
   /** Longest wait of `list` for the network. */
   readonly listTimeoutMs: number;
-  /**
-   * After every transaction, in the same turn: its bytes are to be handed to content (`adopt`), what changed to the kernel's caches.
-   */
+  /** After every transaction that changed what people see, for the kernel's caches. Its bytes are adopted already. */
   applied(applied: Applied): void;
   /** The cloud can be reached, or not any more. */
   onlineChanged(online: boolean): void;
