@@ -19,13 +19,6 @@ export function decodeOp(value: unknown): Result<Op, string> {
   return wrong === undefined ? ok(value as Op) : failed(wrong);
 }
 
-/** The record as data that JSON keeps. */
-export function encodeRecord(record: OpRecord): Readonly<Record<string, unknown>> {
-  const decoded = decodeRecord(record);
-  assert(decoded.ok, `a record of the log is well-formed: ${decoded.ok || decoded.fault}`);
-  return structuredCloneOf(record);
-}
-
 /** Before an operation is recorded. */
 export function assertOp(op: Op): void {
   const wrong = opProblem(op);
@@ -41,8 +34,7 @@ const count: Check = (value) => whole(value) && (value as number) >= 0;
 const time: Check = (value) => typeof value === "number" && Number.isFinite(value);
 const text: Check = (value) => typeof value === "string";
 const filled: Check = (value) => typeof value === "string" && value.length > 0;
-const name: Check = (value) =>
-  filled(value) && !/[/\0]/.test(value as string) && value !== "." && value !== ".." && (value as string).length <= 255;
+const name: Check = (value) => filled(value) && !/[/\0]/.test(value as string) && value !== "." && value !== "..";
 const optional =
   (check: Check): Check =>
   (value) =>
@@ -93,8 +85,4 @@ function fieldsProblem(value: Readonly<Record<string, unknown>>, fields: Fields)
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function structuredCloneOf(record: OpRecord): Readonly<Record<string, unknown>> {
-  return JSON.parse(JSON.stringify(record)) as Readonly<Record<string, unknown>>;
 }

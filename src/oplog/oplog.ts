@@ -49,10 +49,10 @@ export function settledAt(read: Reader, node: ItemKey): number | undefined {
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
-/** A `fault` counts as a try that failed, and is kept for a person; success forgets both. */
+/** With a `fault`: a try that failed, kept for a person. Without one, tries and the last fault stay as they are. */
 export function setStatus(tx: Writer, seq: OpId, status: OpState, fault?: string): void {
-  const { lastFault: _, ...record } = recordOf(tx, seq);
-  const tried = fault === undefined ? { tries: record.tries } : { tries: record.tries + 1, lastFault: fault };
+  const record = recordOf(tx, seq);
+  const tried = fault === undefined ? {} : { tries: record.tries + 1, lastFault: fault };
   tx.ops.put(seq, { ...record, status, ...tried });
 }
 
