@@ -74,8 +74,8 @@ export function isLocalOnlyName(name: string, patterns: readonly string[]): bool
 
 /** Glob matching with one point to go back to: the last `*`. */
 function matches(text: string, pattern: string): boolean {
-  const letters = [...text];
-  const wanted = [...pattern];
+  const letters = Array.from(text);
+  const wanted = Array.from(pattern);
   let star = -1;
   let resume = 0;
   let at = 0;
@@ -149,7 +149,7 @@ function splitExtension(name: string): { stem: string; extension: string } {
 
 /** `stem + ending`, the stem shortened by whole characters until both the local and the cloud name fit. */
 function fitted(stem: string, ending: string): string {
-  const letters = [...stem];
+  const letters = Array.from(stem);
   for (;;) {
     const name = letters.join("") + ending;
     if (letters.length === 0 || Math.max(name.length, encode(name).length) <= NAME_UTF16_UNITS_MAX) return name;
@@ -169,7 +169,12 @@ const SPACE = "\u2420";
 const DOT = "\uff0e";
 const TILDE = "\uff5e";
 const RESERVED = new Set<string>([
-  ...[".lock", "con", "prn", "aux", "nul", "desktop.ini"],
+  ".lock",
+  "con",
+  "prn",
+  "aux",
+  "nul",
+  "desktop.ini",
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((digit) => [`com${digit}`, `lpt${digit}`]),
 ]);
 
@@ -181,6 +186,7 @@ interface Rule {
 const everywhere: Rule = {
   encode: (name) =>
     name.replace(
+      // oxlint-disable-next-line no-control-regex
       /(\u201b*)([\x01-\x1f\x7f"*:<>?\\|\u2401-\u241f\u2421\uff02\uff0a\uff1a\uff1c\uff1e\uff1f\uff3c\uff5c])/g,
       run,
     ),

@@ -9,11 +9,12 @@ import { fault } from "../model/fault.ts";
 import type { HandleId, ItemKey } from "../model/ids.ts";
 import type { Facts, Time } from "../model/item.ts";
 import { FILE_BYTES_MAX } from "../model/limits.ts";
-import { append } from "../oplog/oplog.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
+import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
+import { checkBytes, checkSealed } from "./sealed.ts";
 import { save, touchedNow } from "./unsaved.ts";
 import type { Answer, AttributeChange, Attributes, Reply } from "./vfs.ts";
 
@@ -72,8 +73,12 @@ export function setattr(core: Core, node: ItemKey, change: AttributeChange, hand
   const view = viewLocal(core.read, node);
   if (!view && !core.orphans.has(node)) return fault("notFound", `node ${node} is not there`);
   const shown = view ?? core.orphans.get(node)!.view;
+  const sealed = change.size === undefined && change.mtime === undefined ? undefined : checkSealed(core, shown.parent);
+  if (sealed) return sealed;
   if (change.size === undefined) return setPlain(core, node, change, handle);
   if (shown.kind === "folder") return fault("isFolder", "a folder has no size to set");
+  const denied = checkBytes(shown);
+  if (denied) return denied;
   return resize(core, node, change.size, handle).then((resized) =>
     resized.ok ? setPlain(core, node, change, handle) : resized,
   );
@@ -158,7 +163,7 @@ function setTimes(core: Core, node: ItemKey, change: Pick<AttributeChange, "mtim
     if (view.kind === "folder") return;
     const content = view.content.from === "blob" && source ? { ...view.content, size: source.size } : view.content;
     changeTrees(tx, new Map([[node, { local: rowOf(view, { mtime: mtime.s, content }) }]]));
-    if (view.mtime !== mtime.s) append(tx, { type: "setMetadata", node, mtime: mtime.s }, core.clock.now());
+    if (view.mtime !== mtime.s) record(tx, { type: "setMetadata", node, mtime: mtime.s }, core.clock.now());
   });
   if (!done.ok) return done;
   if (blob !== undefined) core.files.unsaved.delete(blob);

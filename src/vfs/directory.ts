@@ -6,11 +6,11 @@ import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { Folded, ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
-import { append } from "../oplog/oplog.ts";
 import { changeTrees, localAt, localChildren, newNode, viewLocal } from "../store/tree.ts";
 import { attributes, touchFolder } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { record } from "./pending.ts";
 import { afterwards } from "./settle.ts";
 import type { Answer, Attributes, DirectoryEntry, Reply } from "./vfs.ts";
 
@@ -60,7 +60,7 @@ function make(core: Core, parent: ItemKey, name: string, mode: number): Answer<A
     const row = { kind: "folder", parent, name, mtime: now.s, content: { from: "cloud" } } as const;
     changeTrees(tx, new Map([[node, { local: row }]]));
     setFacts(tx, node, { mode: mode & 0o7777, mtime: now, ctime: now });
-    append(tx, { type: "createFolder", node, parent, name }, core.clock.now());
+    record(tx, { type: "createFolder", node, parent, name }, core.clock.now());
     touchFolder(core, tx, parent);
     return node;
   });

@@ -6,15 +6,16 @@ import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, HandleId, ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
-import { append } from "../oplog/oplog.ts";
+import { ofNode } from "../oplog/oplog.ts";
 import { changeTrees, localAt, newNode, viewLocal, type LocalView } from "../store/tree.ts";
 import { attributes, getattr, touchFolder, truncateOpen } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { durable } from "./directory.ts";
 import { settleIdentity } from "./identity.ts";
-import { checkPlace, checkSealed, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { checkBytes, checkSealed } from "./sealed.ts";
 import type { OpenFile } from "./open-files.ts";
-import { opsOf } from "./pending.ts";
+import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { afterwards, dropClean, splitSoon, sweepSoon } from "./settle.ts";
 import { save, StaleWrite, touchedNow, touchOps } from "./unsaved.ts";
@@ -93,7 +94,7 @@ function commitBirth(
     changeTrees(tx, new Map([[node, { local: row }]]));
     tx.blobs.put(blob, { node, size: 0, state: "open" });
     setFacts(tx, node, { mode: mode & 0o7777, mtime: now, ctime: now });
-    append(tx, { type: "createFile", node, parent, name }, core.clock.now());
+    record(tx, { type: "createFile", node, parent, name }, core.clock.now());
     touchFolder(core, tx, parent);
     return { node, settled: settleIdentity(core, tx, [node]) };
   });
@@ -124,11 +125,10 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise
 function openable(core: Core, node: ItemKey, flags: OpenFlags): Answer<LocalView> {
   const view = living(core, node);
   if (!view.ok) return view;
-  const { kind, mirror, parent } = view.value;
+  const { kind, parent } = view.value;
   if (kind === "folder") return fault("isFolder", "a folder is not opened as a file");
-  if (mirror?.opaque) return fault("denied", `the bytes of a ${mirror.opaque} item cannot be had`);
   const refused = flags.write ? (core.refusal() ?? checkSealed(core, parent)) : undefined;
-  return refused ?? view;
+  return checkBytes(view.value) ?? refused ?? view;
 }
 
 export async function read(
@@ -201,7 +201,7 @@ export async function release(core: Core, handle: HandleId): Promise<Answer<unde
 }
 
 function closedForWriting(core: Core, node: ItemKey): void {
-  if (opsOf(core.read, node).length > 0 && !core.refusal()) touchOps(core, node);
+  if (ofNode(core.read, node).length > 0 && !core.refusal()) touchOps(core, node);
   if (core.waiting.splits.size > 0) splitSoon(core);
 }
 

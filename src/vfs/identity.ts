@@ -19,12 +19,11 @@ import { ok } from "../base/result.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { contentVersion, type Kind, type LocalItem, type MirrorItem } from "../model/item.ts";
 import { fold, isBackupOf } from "../model/name.ts";
-import { append } from "../oplog/oplog.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { changeTrees, localAt, mirrorAt, viewLocal, type LocalView } from "../store/tree.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
-import { busyWith, dropOps } from "./pending.ts";
+import { busyWith, dropOps, record } from "./pending.ts";
 import type { Answer } from "./vfs.ts";
 import type { Pair } from "./waiting.ts";
 
@@ -131,10 +130,10 @@ function takeOver(core: Core, tx: Writer, { old, young }: Pair, oldRow: LocalIte
   const at = core.clock.now();
   if (view.name !== mirror.name || view.parent !== mirror.parent) {
     const from = { fromParent: mirror.parent, fromName: mirror.name };
-    append(tx, { type: "move", node: young, parent: view.parent, name: view.name, ...from }, at);
+    record(tx, { type: "move", node: young, parent: view.parent, name: view.name, ...from }, at);
   }
   const { blob, seen } = row.content;
-  append(tx, { type: "writeContent", node: young, blob, seen }, at);
+  record(tx, { type: "writeContent", node: young, blob, seen }, at);
 }
 
 function basedOn(view: LocalView, mirror: MirrorItem): LocalItem & { content: { from: "blob"; seen: string } } {
@@ -184,7 +183,7 @@ function commitSplit(core: Core, pair: Pair, content: LocalItem["content"] & { f
     takeOver(core, tx, pair, rowOf(view, { content: { from, blob, size } }));
     if (!tx.blobs.get(blob)) tx.blobs.put(blob, { node: pair.old, size: 0, state: "open" });
     const { parent, name } = view;
-    append(tx, { type: "createFile", node: pair.old, parent, name }, core.clock.now());
+    record(tx, { type: "createFile", node: pair.old, parent, name }, core.clock.now());
   });
   if (!done.ok) return done;
   core.changed({ kind: "logged" });

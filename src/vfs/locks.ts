@@ -31,7 +31,7 @@ export function makeLocks(): Locks {
     else held.delete(node);
   };
   const retry = (node: ItemKey): void => {
-    for (const waiter of [...(waiting.get(node) ?? [])]) {
+    for (const waiter of waiting.get(node) ?? []) {
       if (blocker(node, waiter.lock)) continue;
       place(node, waiter.lock);
       waiter.granted();

@@ -12,6 +12,7 @@ import { isLocalOnly } from "../store/local-only.ts";
 import { localAt, viewLocal, type LocalView } from "../store/tree.ts";
 import { attributes } from "./attributes.ts";
 import { living, type Core } from "./core.ts";
+import { checkSealed } from "./sealed.ts";
 import type { Answer, Attributes, Reply } from "./vfs.ts";
 
 export function lookup(core: Core, parent: ItemKey, name: string): Reply<Attributes> {
@@ -64,17 +65,6 @@ export function checkPlace(core: Core, parent: ItemKey, name: string): Answer<Lo
   if (!local && cloudPathLength(core.read, parent, name) > CLOUD_PATH_CHARACTERS_MAX)
     return fault("nameTooLong", `the path in the cloud would have more than ${CLOUD_PATH_CHARACTERS_MAX} characters`);
   return folder;
-}
-
-/** What is inside a package or behind a shortcut cannot be changed. */
-export function checkSealed(core: Core, folder: ItemKey): Answer<never> | undefined {
-  for (let at = folder; at !== ROOT;) {
-    const view = viewLocal(core.read, at);
-    if (!view) return undefined;
-    if (view.mirror?.opaque) return fault("denied", `inside a ${view.mirror.opaque} nothing can be changed from here`);
-    at = view.parent;
-  }
-  return undefined;
 }
 
 function cloudPathLength(read: Reader, parent: ItemKey, name: string): number {

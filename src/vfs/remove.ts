@@ -9,14 +9,14 @@ import { ROOT, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import { fold } from "../model/name.ts";
 import type { Op } from "../op/op.ts";
-import { append } from "../oplog/oplog.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, localAt, localChildren, viewLocal, type LocalView, type NodeChange } from "../store/tree.ts";
 import { touchFolder } from "./attributes.ts";
 import { type Core } from "./core.ts";
 import { settleIdentity } from "./identity.ts";
-import { checkSealed, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
-import { busyWith, dropOps, releaseBlob } from "./pending.ts";
+import { folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { checkSealed } from "./sealed.ts";
+import { busyWith, dropOps, record, releaseBlob } from "./pending.ts";
 import { afterwards } from "./settle.ts";
 import type { Answer, Reply } from "./vfs.ts";
 
@@ -86,10 +86,10 @@ export function recordDeparture(core: Core, tx: Writer, view: LocalView): void {
   const { node, content } = view;
   dropOps(tx, node);
   if (content.from === "blob") releaseBlob(tx, content.blob);
-  if (view.mirror) return void append(tx, deletion(view), core.clock.now());
+  if (view.mirror) return void record(tx, deletion(view), core.clock.now());
   if (tx.facts.get(node)) tx.facts.remove(node);
   if (tx.conflicts.get(node)) tx.conflicts.remove(node);
-  if (busyWith(tx, node)) append(tx, deletion(view), core.clock.now());
+  if (busyWith(tx, node)) record(tx, deletion(view), core.clock.now());
 }
 
 function deletion({ node, kind, content, mirror }: LocalView): Op {

@@ -7,13 +7,14 @@ import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
-import { append } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { changeTrees, localAt, viewLocal, type LocalView, type NodeChange } from "../store/tree.ts";
 import { touchFolder } from "./attributes.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
+import { record } from "./pending.ts";
 import { settleIdentity } from "./identity.ts";
-import { checkPlace, checkSealed, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { checkSealed } from "./sealed.ts";
 import { departure, isEmpty, keepForHandles, notEmpty, recordDeparture } from "./remove.ts";
 import { afterwards } from "./settle.ts";
 import type { Answer, Reply, Vfs } from "./vfs.ts";
@@ -140,7 +141,7 @@ function recordMove(core: Core, tx: Writer, mover: LocalView, to: { parent: Item
   const { node, parent, name } = mover;
   setFacts(tx, node, { ctime: core.now() });
   const from = { fromParent: parent, fromName: name };
-  append(tx, { type: "move", node, parent: to.parent, name: to.name, ...from }, core.clock.now());
+  record(tx, { type: "move", node, parent: to.parent, name: to.name, ...from }, core.clock.now());
 }
 
 /** True when `node` is `folder` or below it. */

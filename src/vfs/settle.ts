@@ -27,7 +27,7 @@ export async function splitNow(core: Core): Promise<Answer<undefined>> {
   core.waiting.splitTimer?.();
   core.waiting.splitTimer = undefined;
   let outcome: Answer<undefined> = ok();
-  for (const [old, pair] of [...core.waiting.splits]) {
+  for (const [old, pair] of Array.from(core.waiting.splits)) {
     if (core.files.of(pair.young).some((file) => file.write)) continue;
     core.waiting.splits.delete(old);
     const done = await split(core, pair);

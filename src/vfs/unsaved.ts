@@ -7,10 +7,10 @@ import { ok } from "../base/result.ts";
 import type { Dirtied, Source } from "../content/content.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { blobVersion } from "../model/item.ts";
-import { append, touch } from "../oplog/oplog.ts";
+import { touch } from "../oplog/oplog.ts";
 import { changeTrees, viewLocal } from "../store/tree.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
-import { busyWith, releaseBlob } from "./pending.ts";
+import { busyWith, record, releaseBlob } from "./pending.ts";
 import type { Answer } from "./vfs.ts";
 
 /** A write was made: size and mtime have moved in memory. */
@@ -68,7 +68,7 @@ export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {
     if (before) releaseBlob(tx, before.blob);
     setFacts(tx, event.node, { mtime: now, ctime: now });
     const op = { type: "writeContent", node: event.node, blob: event.blob } as const;
-    append(tx, seen === undefined ? op : { ...op, seen }, core.clock.now());
+    record(tx, seen === undefined ? op : { ...op, seen }, core.clock.now());
   });
   if (before) core.files.unsaved.delete(before.blob);
   core.changed({ kind: "logged" });

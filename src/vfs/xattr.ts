@@ -5,15 +5,15 @@
 import { ok } from "../base/result.ts";
 import type { ContentState } from "../model/content-state.ts";
 import { fault } from "../model/fault.ts";
-import { opId, ROOT, type ItemKey } from "../model/ids.ts";
+import { ROOT, type ItemKey } from "../model/ids.ts";
 import type { Facts } from "../model/item.ts";
 import { XATTR_VALUE_BYTES_MAX } from "../model/limits.ts";
+import { all, ofNode } from "../oplog/oplog.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import type { Reader } from "../store/store.ts";
 import { viewLocal, type LocalView } from "../store/tree.ts";
-import { setFacts, type Core } from "./core.ts";
+import type { Core } from "./core.ts";
 import { isListed } from "./lookup.ts";
-import { opsOf } from "./pending.ts";
 import type { Answer, Vfs } from "./vfs.ts";
 
 const OURS = "user.onedrive.";
@@ -155,10 +155,9 @@ function keep(core: Core, subject: Subject, facts: Facts): Answer<undefined> {
 
 function stateOf(core: Core, { node, view, alive }: Subject): ContentState {
   if (core.read.conflicts.get(node)) return "conflict";
-  const ops = opsOf(core.read, node);
-  if (ops.some(([, { status }]) => status.state === "parked")) return "error";
-  const sending =
-    ops.some(([, { status }]) => status.state === "inflight") || core.read.intents.get(node) !== undefined;
+  const ops = ofNode(core.read, node);
+  if (ops.some(({ status }) => status.state === "parked")) return "error";
+  const sending = ops.some(({ status }) => status.state === "inflight") || core.read.intents.get(node) !== undefined;
   if (view.content.from === "blob")
     return sending && core.read.blobs.get(view.content.blob)?.state !== "open" ? "uploading" : "dirty";
   if (view.kind === "folder") return view.mirror ? (isListed(core.read, node) ? "cached" : "cloud") : "dirty";
@@ -169,15 +168,8 @@ function stateOf(core: Core, { node, view, alive }: Subject): ContentState {
 /** Operations of the node and of everything below it that have still to reach the cloud. */
 function pendingBelow(core: Core, top: ItemKey): number {
   let count = 0;
-  for (const [seq] of core.read.ops.range()) {
-    const record = core.read.ops.get(opId(seq));
-    if (
-      record &&
-      isBelow(core.read, record.op.node, top) &&
-      !isLocalOnly(core.read, record.op.node, core.localOnlyNames)
-    )
-      count++;
-  }
+  for (const { op } of all(core.read))
+    if (isBelow(core.read, op.node, top) && !isLocalOnly(core.read, op.node, core.localOnlyNames)) count++;
   return count;
 }
 
@@ -192,7 +184,7 @@ function isBelow(read: Reader, node: ItemKey, top: ItemKey): boolean {
 }
 
 function stuckReason(read: Reader, node: ItemKey): string | undefined {
-  for (const [, { status }] of opsOf(read, node))
+  for (const { status } of ofNode(read, node))
     if (status.state === "parked" || status.state === "held") return status.reason;
   return undefined;
 }

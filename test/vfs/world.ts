@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { manualClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
-import { ok, type Result } from "../../src/base/result.ts";
+import type { Result } from "../../src/base/result.ts";
 import { fault, type Fault } from "../../src/model/fault.ts";
 import { cTag, eTag, itemId, itemKey, ROOT, type BlobId, type HandleId, type ItemKey } from "../../src/model/ids.ts";
 import type { MirrorItem } from "../../src/model/item.ts";
@@ -145,8 +145,23 @@ export class World {
   /** A request for the node is under way. */
   sending(node: ItemKey, on = true): void {
     this.store.transact((tx) => {
-      for (const [seq, record] of [...tx.ops.range()])
+      for (const [seq, record] of tx.ops.range())
         if (record.op.node === node) tx.ops.put(seq, { ...record, status: { state: on ? "inflight" : "pending" } });
+    });
+  }
+
+  /** The upload of `blob` was answered: the cloud has version `version` of the node. What apply does, for a node that is gone or stays. */
+  acknowledge(node: ItemKey, blob: BlobId, version: string): void {
+    this.store.transact((tx) => {
+      const mirror = { ...tx.mirror.get(node)!, cTag: cTag(version), eTag: eTag(`e${version}`) };
+      const gone = viewLocal(tx, node) === undefined;
+      changeTrees(tx, new Map([[node, gone ? { mirror, local: null } : { mirror, local: "clean" as const }]]));
+      for (const [seq, record] of tx.ops.range())
+        if (record.op.node === node && record.status.state === "inflight") {
+          tx.ops.remove(seq);
+          tx.nodeOps.remove([node, seq]);
+        }
+      tx.blobs.remove(blob);
     });
   }
 
@@ -214,7 +229,7 @@ export class World {
   }
 
   async xattr(node: ItemKey, name: string): Promise<string> {
-    const answer = await this.vfs.getxattr(node, name);
+    const answer = this.vfs.getxattr(node, name);
     return answer.ok ? Buffer.from(answer.value).toString() : answer.fault.kind;
   }
 
@@ -283,4 +298,3 @@ export class World {
 }
 
 export const nobody = itemKey(999_999);
-export const answered = ok();

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { changeTrees } from "../../src/store/tree.ts";
+import { me, World } from "./world.ts";
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+describe("vfs: attributes", () => {
+  it("cloud items: defaults less the umask, the mounting user, the cloud's times", async () => {
+    const world = new World({ umask: 0o027 });
+    const file = await world.stat(world.inCloud("f", "x"));
+    const folder = await world.stat(world.inCloud("d"));
+    assert.deepEqual([file.mode, folder.mode, file.uid, file.gid], [0o640, 0o750, 1000, 1000]);
+    assert.deepEqual(
+      [file.mtime, file.birth],
+      [
+        { s: 1_000_000_000, n: 0 },
+        { s: 900_000_000, n: 0 },
+      ],
+    );
+  });
+
+  it("only the mounting user owns", async () => {
+    const world = new World();
+    const node = await world.make("f", "x");
+    assert.equal(await world.kind(world.vfs.setattr(node, { uid: 0 }, me)), "notPermitted");
+    assert.equal(await world.kind(world.vfs.setattr(node, { gid: 7, mode: 0o777 }, me)), "notPermitted");
+    assert.equal(await world.kind(world.vfs.setattr(node, { uid: 1000, gid: 1000 }, me)), "ok");
+    assert.equal((await world.stat(node)).mode, 0o644);
+  });
+
+  it("an mtime of a cloud file is recorded in seconds and shown with nanoseconds; atime alone does nothing", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "x");
+    await world.do(world.vfs.setattr(node, { atime: { s: 1, n: 1 } }, me));
+    assert.deepEqual(world.ops(), []);
+    await world.do(world.vfs.setattr(node, { mtime: { s: -5, n: 123_456_789 } }, me));
+    assert.deepEqual((await world.stat(node)).mtime, { s: -5, n: 123_456_789 });
+    assert.deepEqual(world.ops(), [{ type: "setMetadata", node, mtime: -5 }]);
+    await world.do(world.vfs.setattr(node, { mtime: "now" }, me));
+    assert.equal((await world.stat(node)).mtime.s, Math.floor(world.clock.now() / 1000));
+    await world.check();
+  });
+
+  it("nanoseconds give way when the cloud's time moves; a folder's own time stays", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "x");
+    const folder = world.inCloud("d");
+    for (const one of [node, folder]) {
+      await world.do(world.vfs.setattr(one, { mtime: { s: 1_000_000_000, n: 7 } }, me));
+      assert.equal((await world.stat(one)).mtime.n, 7);
+      world.store.transact((tx) =>
+        changeTrees(tx, new Map([[one, { mirror: { ...tx.mirror.get(one)!, mtime: 1_000_000_009 } }]])),
+      );
+    }
+    assert.deepEqual((await world.stat(node)).mtime, { s: 1_000_000_009, n: 0 });
+    assert.deepEqual((await world.stat(folder)).mtime, { s: 1_000_000_000, n: 7 });
+    assert.deepEqual(world.ops(), []);
+  });
+
+  it("room: too large for the service, too much for the quota, never for what is already there or stays here", async () => {
+    const world = new World();
+    world.store.transact((tx) => tx.meta.put("quota", { total: 1000, used: 900, remaining: 100 }));
+    const node = world.inCloud("f", "x".repeat(500));
+    const size = (bytes: number): Promise<string> => world.kind(world.vfs.setattr(node, { size: bytes }, me));
+    assert.equal(await size(600), "ok");
+    assert.equal(await size(601), "noSpace");
+    assert.equal(await size(300 * 1024 ** 3), "tooLarge");
+    const handle = await world.open(node);
+    assert.equal(await world.kind(world.vfs.write(handle, 600, text("x"))), "noSpace");
+    assert.equal(await world.kind(world.vfs.write(handle, 2 ** 40, text("x"))), "tooLarge");
+    assert.equal(await world.kind(world.vfs.write(handle, 599, text("x"))), "ok");
+    await world.close(handle);
+    assert.equal(await world.kind(world.vfs.setattr(await world.make("s.tmp"), { size: 5000 }, me)), "ok");
+    await world.check();
+  });
+
+  it("statfs: the quota, and the disk for what can be written; something large while nothing is known", async () => {
+    const world = new World();
+    const unknown = await world.do(world.vfs.statfs());
+    assert.ok(unknown.blocks * unknown.blockSize >= 1024 ** 4);
+    await world.pass(5000);
+    world.store.transact((tx) => tx.meta.put("quota", { total: 4096 * 10, used: 4096 * 4, remaining: 4096 * 6 }));
+    const known = await world.do(world.vfs.statfs());
+    assert.deepEqual([known.blocks, known.blocksFree, known.blocksAvailable, known.nameMax], [10, 6, 6, 255]);
+    world.store.transact((tx) => tx.meta.put("quota", { total: 4e15, used: 0, remaining: 4e15 }));
+    assert.equal((await world.do(world.vfs.statfs())).blocksAvailable, Math.floor(1e12 / 4096));
+  });
+});

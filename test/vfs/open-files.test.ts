@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { changeTrees } from "../../src/store/tree.ts";
+import { World } from "./world.ts";
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+describe("vfs: open files", () => {
+  it("opening for writing without writing moves no byte and records nothing", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text", { here: false });
+    await world.close(await world.open(node));
+    assert.deepEqual([world.ops(), world.content.downloads], [[], 0]);
+  });
+
+  it("who has it open is known", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text");
+    const one = await world.open(node, "r");
+    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [false, 1]);
+    const two = await world.open(node);
+    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [true, 2]);
+    await world.close(one);
+    await world.close(two);
+    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [false, 0]);
+    assert.equal(await world.kind(world.vfs.flush(two)), "badHandle");
+  });
+
+  it("a cloud version that arrives while a file is open clean: the handle keeps its own, and cannot overwrite newer bytes", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "one");
+    const old = await world.open(node);
+    await world.do(world.vfs.read(old, 0, 1));
+    world.store.transact((tx) =>
+      changeTrees(tx, new Map([[node, { mirror: { ...tx.mirror.get(node)!, cTag: "c9" as never, size: 5 } }]])),
+    );
+    world.cloud.put("id-2" as never, "c9", text("other"));
+    world.cache(node, text("other"));
+    const young = await world.open(node);
+    assert.equal(Buffer.from(await world.do(world.vfs.read(old, 0, 9))).toString(), "one");
+    assert.equal(Buffer.from(await world.do(world.vfs.read(young, 0, 9))).toString(), "other");
+    await world.do(world.vfs.write(young, 0, text("OTHER")));
+    assert.equal(await world.kind(world.vfs.write(old, 0, text("ONE"))), "stale");
+    await world.close(old);
+    await world.close(young);
+    assert.equal(await world.read(node), "OTHER");
+    await world.check();
+  });
+
+  it("an edit of an old version is recorded as based on that version", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "one");
+    const old = await world.open(node);
+    world.store.transact((tx) =>
+      changeTrees(tx, new Map([[node, { mirror: { ...tx.mirror.get(node)!, cTag: "c9" as never } }]])),
+    );
+    await world.do(world.vfs.write(old, 0, text("ONE")));
+    await world.close(old);
+    assert.equal((world.view(node)!.content as { seen?: string }).seen, "c1");
+  });
+
+  it("unsaved length and time are shown by path too, and forgotten by nobody", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text");
+    const handle = await world.open(node, "a");
+    world.clock.advance(5000);
+    await world.do(world.vfs.write(handle, 0, text("more")));
+    world.clock.advance(5000);
+    const during = await world.stat(node);
+    assert.equal(during.size, 8);
+    await world.close(handle);
+    assert.deepEqual((await world.stat(node)).mtime, during.mtime);
+    await world.check();
+  });
+
+  it("bytes that cannot be had: the read says so, the handle stays good", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text", { here: false });
+    world.content.setOnline(false);
+    const handle = await world.open(node, "r");
+    assert.equal(await world.kind(world.vfs.read(handle, 0, 4)), "offline");
+    world.content.setOnline(true);
+    assert.equal(Buffer.from(await world.do(world.vfs.read(handle, 0, 4))).toString(), "text");
+    await world.close(handle);
+  });
+
+  it("blocks tell what is here", async () => {
+    const world = new World();
+    const here = world.inCloud("here", "x".repeat(1000));
+    const there = world.inCloud("there", "x".repeat(1000), { here: false });
+    assert.deepEqual([(await world.stat(here)).blocks, (await world.stat(there)).blocks], [2, 0]);
+    assert.deepEqual([(await world.stat(here)).size, (await world.stat(there)).size], [1000, 1000]);
+  });
+});
