@@ -9,6 +9,7 @@ import { call } from "../control/socket-client.ts";
 import { mountOf, ourMounts, socketOfSource, type Mount } from "../control/whereabouts.ts";
 import type { Fault } from "../model/fault.ts";
 import { accountCommand } from "./account-commands.ts";
+import type { MountPorts } from "./mount.ts";
 import { parseCtlLine, type CtlLine } from "./ctl-line.ts";
 import { showConflicts, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
 import { ctlHelp } from "./help.ts";
@@ -23,12 +24,16 @@ export interface Surroundings {
 }
 
 /** Runs one command line; gives the exit status. */
-export async function onedrivectl(argv: readonly string[], around: Surroundings): Promise<number> {
+export async function onedrivectl(
+  argv: readonly string[],
+  around: Surroundings,
+  ports: Pick<MountPorts, "openSignIn">,
+): Promise<number> {
   const line = parseCtlLine(argv);
   if (!line.ok) return usage(around, line.fault);
   if (line.value === "help") return say(around, ctlHelp().trimEnd());
   if (line.value === "version") return say(around, version());
-  if (["login", "logout", "accounts"].includes(line.value.command)) return accountCommand(line.value, around);
+  if (["login", "logout", "accounts"].includes(line.value.command)) return accountCommand(line.value, around, ports);
   return daemonCommand(line.value, around);
 }
 

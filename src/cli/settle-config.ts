@@ -28,6 +28,11 @@ export function settleConfig(line: MountLine, around: Circumstances): Result<Con
   return ok(build(line, account.value, { ...file.value, ...line.settings }, around));
 }
 
+/** What the usual config file says; nothing when there is none. */
+export function storedSettings(env: Environment): Result<Settings, string> {
+  return readFile({}, { env, cwd: "/" });
+}
+
 /** An account is a folder name; it defaults to the only one there is, else `default`. */
 export function settleAccount(given: string | undefined, accounts: readonly string[]): Result<string, string> {
   const account = given ?? (accounts.length === 1 ? accounts[0]! : "default");
@@ -71,7 +76,7 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
 }
 
 /** The file named by `config=`; without the option, the usual one when it is there. */
-function readFile(settings: Settings, around: Circumstances): Result<Settings, string> {
+function readFile(settings: Settings, around: Pick<Circumstances, "env" | "cwd">): Result<Settings, string> {
   const named = text(settings["config"]);
   const file = named === undefined ? join(configHome(around.env), "config") : resolve(around.cwd, named);
   try {

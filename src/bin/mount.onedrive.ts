@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+/** The program mount.onedrive: joins the command line to the daemon. A defect ends the process at once with 70. */
+import { mountOneDrive } from "../cli/mount.ts";
+import { startDaemon } from "../daemon/daemon.ts";
+import { openSignIn } from "../daemon/open-sign-in.ts";
+
+process.umask(0o077);
+process.on("uncaughtException", die);
+process.on("unhandledRejection", die);
+
+const status = await mountOneDrive(
+  process.argv.slice(2),
+  {
+    env: process.env,
+    cwd: process.cwd(),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    terminal: process.stderr.isTTY,
+    program: {
+      path: process.execPath,
+      script: process.argv[1]!,
+      execArgv: process.execArgv,
+      argv: process.argv.slice(2),
+    },
+    print: (line) => process.stdout.write(`${line}\n`),
+    complain: (line) => process.stderr.write(`${line}\n`),
+  },
+  { start: (config, usualRuntimeDir) => startDaemon(config, { usualRuntimeDir, onDefect: die }), openSignIn },
+);
+process.exit(status);
+
+function die(error: unknown): never {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`mount.onedrive: a defect, please report it; nothing that was saved is lost: ${text}\n`);
+  process.exit(70);
+}

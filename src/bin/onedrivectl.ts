@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+/** The program onedrivectl. */
+import { onedrivectl } from "../cli/ctl.ts";
+import { openSignIn } from "../daemon/open-sign-in.ts";
+
+process.exitCode = await onedrivectl(
+  process.argv.slice(2),
+  {
+    env: process.env,
+    cwd: process.cwd(),
+    print: (line) => process.stdout.write(`${line}\n`),
+    complain: (line) => process.stderr.write(`${line}\n`),
+  },
+  { openSignIn },
+);

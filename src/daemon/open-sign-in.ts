@@ -1,0 +1,42 @@
+/** A sign-in on the real network, for one account: used by the programs before there is a daemon, and by the daemon. */
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../base/clock.ts";
+import { seededRandom } from "../base/random.ts";
+import { ok, type Result } from "../base/result.ts";
+import { parseEndpoint } from "../http/endpoint.ts";
+import type { Http } from "../http/http.ts";
+import { undiciHttp } from "../http/undici-http.ts";
+import type { Fault } from "../model/fault.ts";
+import { clientIdFor, msalSignIn } from "../signin/msal-sign-in.ts";
+import type { SignIn } from "../signin/sign-in.ts";
+
+export interface AccountWish {
+  readonly endpoint: string;
+  readonly clientId: string | undefined;
+  readonly accountDir: string;
+}
+
+export interface OpenedSignIn {
+  readonly signIn: SignIn;
+  /** The endpoint is on this machine: no person is needed. */
+  readonly loopback: boolean;
+  close(): Promise<void>;
+}
+
+/** `http` is the daemon's; without it the sign-in brings its own and closes it. */
+export function openSignIn(wish: AccountWish, http?: Http): Result<OpenedSignIn, Fault> {
+  const endpoint = parseEndpoint(wish.endpoint);
+  if (!endpoint.ok) return endpoint;
+  const clientId = clientIdFor(endpoint.value, wish.clientId);
+  if (!clientId.ok) return clientId;
+  const own = http ?? undiciHttp({ clock: systemClock });
+  const signIn = msalSignIn({
+    endpoint: endpoint.value,
+    clientId: clientId.value,
+    folder: wish.accountDir,
+    http: own,
+    clock: systemClock,
+    random: seededRandom(randomUUID()),
+  });
+  return ok({ signIn, loopback: endpoint.value.loopback, close: async () => (http ? undefined : own.close()) });
+}
