@@ -43,6 +43,12 @@ export const NAME_CHECKS_MAX = 50;
 /** While the service cannot be reached, it is tried this often. */
 export const REACH_PROBE_FIRST_MS = 1_000;
 export const REACH_PROBE_MOST_MS = 15_000;
+/** A token is renewed this long before it runs out. */
+export const TOKEN_MARGIN_MS = 300_000;
+/** A person has this long to sign in. */
+export const SIGN_IN_WAIT_MS = 900_000;
+export const SIGN_IN_SLOW_DOWN_MS = 5_000;
+export const SIGN_IN_ANSWER_BYTES_MAX = 1024 ** 2;
 /** 423: how long the flusher waits before it tries a locked item again. */
 export const LOCKED_WAIT_MS = 120_000;
 
