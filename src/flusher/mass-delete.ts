@@ -2,11 +2,11 @@
  * A plan that deletes more than max(200 items, a quarter of the drive) is held for the person's word. Released once, the same
  * deletions are not held again: `meta.release` is the last serial number the release stands for.
  */
-import { opId, type ItemKey } from "../model/ids.ts";
+import type { ItemKey } from "../model/ids.ts";
 import { MASS_DELETE_FRACTION, MASS_DELETE_ITEMS } from "../model/limits.ts";
 import type { Script } from "../merge/merge.ts";
 import type { Store } from "../store/store.ts";
-import { hold, lastOpOf, letGo, nodesIn } from "./op-states.ts";
+import { hold, lastOpOf, lastSeqOf, letGo, nodesIn } from "./op-states.ts";
 import { nodesOf } from "./schedule.ts";
 
 /** Holds what the plan deletes when it is too much at once. Returns how many items are held now that were not before. */
@@ -16,7 +16,7 @@ export function holdMassDeletion(store: Store, script: Script): number {
   if (script.deletes <= most) return 0;
   const released = (read.meta.get("release") as number | undefined) ?? 0;
   const deleted = script.steps.filter((step) => step.action === "deleteFile" || step.action === "deleteFolder");
-  const unreleased = deleted.filter((step) => (lastOpOf(read, step.node)?.seq ?? 0) > released);
+  const unreleased = deleted.filter((step) => lastSeqOf(read, step.node) > released);
   const items = unreleased.flatMap(nodesOf);
   if (items.length <= most) return 0;
   const fresh = items.filter((node) => lastOpOf(read, node)?.status.state === "pending");
@@ -33,9 +33,9 @@ export function heldNodes(store: Store): ItemKey[] {
 export function releaseHeld(store: Store): number {
   const held = heldNodes(store);
   if (held.length === 0) return 0;
-  const last = Math.max(...[...store.read.ops.range({ reverse: true, limit: 1 })].map(([seq]) => seq), 0);
+  const [last] = [...store.read.ops.range({ reverse: true, limit: 1 })];
   store.transact((tx) => {
-    tx.meta.put("release", last > 0 ? opId(last) : 0);
+    tx.meta.put("release", last?.[0] ?? 0);
     for (const node of held) letGo(tx, node);
   });
   return held.length;

@@ -12,7 +12,7 @@ import { contentVersion, type CloudItem, type MirrorItem } from "../model/item.t
 import { mirrorChildren } from "../store/tree.ts";
 import type { Begun } from "./begin.ts";
 import { finish } from "./finish.ts";
-import { opsOf } from "./op-states.ts";
+import { lastSeqOf } from "./op-states.ts";
 import { DONE, type End, type Pushing } from "./pushing.ts";
 import { afterFailedRead, refused } from "./refusal.ts";
 
@@ -160,7 +160,7 @@ async function removeChild(
     const request = { action: folder ? "deleteFolder" : "deleteFile", id, seen: row.eTag } as const;
     return refused(pushing, { ...begun, request, slot: undefined }, removed.fault, signal);
   }
-  const upTo = opsOf(pushing.store.read, node).at(-1) ?? 0;
+  const upTo = lastSeqOf(pushing.store.read, node);
   await finish(pushing, { node, action: folder ? "deleteFolder" : "deleteFile", upTo }, undefined);
   return DONE;
 }

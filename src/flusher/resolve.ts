@@ -16,6 +16,7 @@ import { itemKey } from "../model/ids.ts";
 import type { CloudItem, MirrorItem } from "../model/item.ts";
 import { CONFIRM_GONE_MS, ENUMERATE_STEP_ITEMS } from "../model/limits.ts";
 import type { IntentRow } from "../store/schema.ts";
+import { dropNode } from "../oplog/oplog.ts";
 import { viewLocal } from "../store/tree.ts";
 import { finish } from "./finish.ts";
 import { lastInflight, markPending, nodesIn } from "./op-states.ts";
@@ -41,7 +42,9 @@ export async function resolve(pushing: Pushing, node: ItemKey, signal: AbortSign
 export function release(pushing: Pushing, node: ItemKey, why?: string): void {
   pushing.store.transact((tx) => {
     if (tx.intents.get(node)) tx.intents.remove(node);
-    markPending(tx, node, why);
+    // What differs no more has nothing to say: the request was carried out, or the cloud got there by itself.
+    if (tx.local.get(node) === undefined) dropNode(tx, node);
+    else markPending(tx, node, why);
   });
 }
 

@@ -7,9 +7,9 @@ import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { ROOT, type ItemKey, type OpId } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
+import { dropNode } from "../oplog/oplog.ts";
 import type { Reader, Store } from "../store/store.ts";
 import { changeTrees, localAt, viewLocal, type NodeChange } from "../store/tree.ts";
-import { opsOf } from "./op-states.ts";
 
 /** Gives up what the operation's node has pending. */
 export function cancelOp(store: Store, seq: OpId): Result<Applied, Fault> {
@@ -35,11 +35,7 @@ export function restore(store: Store, nodes: readonly ItemKey[]): Result<Applied
   const entries = [...all].flatMap((node) => placesOf(read, node));
   store.transact((tx) => {
     changeTrees(tx, new Map([...all].map((node): [ItemKey, NodeChange] => [node, { local: "clean" }])));
-    for (const node of all)
-      for (const seq of opsOf(tx, node)) {
-        tx.ops.remove(seq);
-        tx.nodeOps.remove([node, seq]);
-      }
+    for (const node of all) dropNode(tx, node);
   });
   return ok({ conflicts: [], nodes: [...all], entries, adopt: [] });
 }

@@ -1,0 +1,263 @@
+/**
+ * One device without a kernel: vfs, content, apply, flusher and puller on a store in memory, a fake cloud and a clock moved by
+ * hand. `kill` and `powerCut` are the next process on the same disk. Paths are for tests only: names joined by "/".
+ */
+import assert from "node:assert/strict";
+import type { Clock, ManualClock } from "../../src/base/clock.ts";
+import type { Random } from "../../src/base/random.ts";
+import type { Apply, Applied } from "../../src/apply/apply.ts";
+import { storeApply } from "../../src/apply/store-apply.ts";
+import type { Flusher } from "../../src/flusher/flusher.ts";
+import { createFlusher } from "../../src/flusher/planning-flusher.ts";
+import { ROOT, type HandleId, type ItemKey } from "../../src/model/ids.ts";
+import { DEFAULT_LOCAL_ONLY_NAMES, fold } from "../../src/model/name.ts";
+import { createPuller } from "../../src/puller/delta-puller.ts";
+import type { Puller } from "../../src/puller/puller.ts";
+import { memoryStore, type MemoryStore } from "../../src/store/memory-store.ts";
+import { localAt, localChildren, viewLocal } from "../../src/store/tree.ts";
+import { createVfs, type VfsControl } from "../../src/vfs/create-vfs.ts";
+import type { Reply, Vfs } from "../../src/vfs/vfs.ts";
+import { fakeContent, fakeDisk, type FakeContent } from "../support/fake-content.ts";
+import type { FakeCloud } from "../support/fake-cloud.ts";
+import { fakeDrive, type FakeDrive } from "../support/fake-drive.ts";
+
+const me = { uid: 1000, gid: 1000, pid: 42 };
+
+export interface DeviceOptions {
+  readonly name: string;
+  readonly clock: ManualClock;
+  readonly random: Random;
+  readonly cloud: FakeCloud;
+  readonly writeBackMs?: number;
+  readonly pollMs?: number;
+}
+
+export class Device {
+  readonly name: string;
+  readonly drive: FakeDrive;
+  readonly log: string[] = [];
+  readonly defects: unknown[] = [];
+  readonly conflicts: Applied["conflicts"][number][] = [];
+  store: MemoryStore = memoryStore();
+  content!: FakeContent;
+  vfs!: Vfs & VfsControl;
+  apply!: Apply;
+  puller!: Puller;
+  flusher!: Flusher;
+  readonly #disk = fakeDisk();
+  readonly #options: DeviceOptions;
+  #lives = 0;
+
+  constructor(options: DeviceOptions) {
+    this.name = options.name;
+    this.#options = options;
+    const { clock, random, cloud, name } = options;
+    this.drive = fakeDrive({ clock, random, cloud, device: name });
+    this.start();
+  }
+
+  /** The next process on what the last one left. */
+  start(): void {
+    const { name } = this.#options;
+    const random = this.#options.random.split(`${name}/${this.#lives++}`);
+    const life = this.#lives;
+    const alive = (): boolean => life === this.#lives;
+    const clock = livingClock(this.#options.clock, alive);
+    const drive = livingDrive(this.drive, alive);
+    const log = {
+      fault: (message: string) => void this.log.push(message),
+      trace: (message: string) => void this.log.push(`  ${message}`),
+    };
+    const onDefect = (error: unknown): void => {
+      // What a process that was killed still does is nobody's business.
+      if (alive()) this.defects.push(error);
+    };
+    const applied = (applied: Applied): void => {
+      this.conflicts.push(...applied.conflicts);
+      this.flusher.wake();
+    };
+    this.content = fakeContent({
+      store: this.store,
+      drive,
+      disk: this.#disk,
+      random,
+      dirtied: (event) => this.vfs.dirtied(event),
+    });
+    this.vfs = createVfs({
+      store: this.store,
+      content: this.content,
+      clock,
+      log,
+      uid: me.uid,
+      gid: me.gid,
+      umask: 0o022,
+      localOnlyNames: DEFAULT_LOCAL_ONLY_NAMES,
+      readOnly: false,
+      writeBackMs: this.#options.writeBackMs ?? 3_000,
+      list: (folder) => this.puller.list(folder),
+      changed: (event) => void (event.kind === "logged" && this.flusher.wake()),
+    });
+    this.apply = storeApply({ store: this.store, device: name, clock });
+    const { store, content, apply } = this;
+    const shared = { store, content, apply, drive, clock, random, log, applied, onDefect };
+    this.puller = createPuller({
+      ...shared,
+      pollMs: this.#options.pollMs ?? 30_000,
+      listTimeoutMs: 60_000,
+      onlineChanged: (online) => {
+        this.content.setOnline(online);
+        if (online) this.flusher?.resume();
+      },
+    });
+    this.flusher = createFlusher({
+      ...shared,
+      writeBackMs: this.#options.writeBackMs ?? 3_000,
+      isOpen: (node) => this.vfs.openForWrite(node),
+      cloud: this.puller,
+      acknowledged: (node) => this.vfs.reunite(node),
+      stirred: () => this.puller.wake(),
+    });
+  }
+
+  /** kill -9 and the next start. */
+  kill(): void {
+    this.store = this.store.kill();
+    this.start();
+  }
+
+  /** Power off: only what a barrier made durable is sure to be there. */
+  powerCut(random?: Random): void {
+    this.store = this.store.powerCut(random);
+    this.start();
+  }
+
+  async stop(deadlineMs = 0): Promise<void> {
+    this.vfs.stopAccepting();
+    await this.flusher.stop(deadlineMs);
+    await this.puller.stop();
+    await this.content.close();
+  }
+
+  // ---- the person ----
+
+  find(path: string): ItemKey | undefined {
+    let node: ItemKey | undefined = ROOT;
+    for (const name of path.split("/").filter(Boolean))
+      node = node === undefined ? undefined : localAt(this.store.read, node, fold(name));
+    return node;
+  }
+
+  at(path: string): ItemKey {
+    const node = this.find(path);
+    assert.ok(node !== undefined, `${path} is there`);
+    return node;
+  }
+
+  async open(path: string, how: "r" | "r+" | "w" = "r+"): Promise<HandleId> {
+    const flags = { read: how !== "w", write: how !== "r", append: false, truncate: how === "w" };
+    const node = this.find(path);
+    if (node !== undefined) return must(this.vfs.open(node, flags, me));
+    const [parent, name] = this.#split(path);
+    return (await must(this.vfs.create(parent, name, 0o644, { ...flags, exclusive: false }, me))).handle;
+  }
+
+  async close(handle: HandleId): Promise<void> {
+    await must(this.vfs.flush(handle));
+    await must(this.vfs.release(handle));
+  }
+
+  async write(path: string, bytes: string | Uint8Array): Promise<void> {
+    const handle = await this.open(path, "w");
+    await must(this.vfs.write(handle, 0, typeof bytes === "string" ? Buffer.from(bytes) : bytes));
+    await this.close(handle);
+  }
+
+  async read(path: string): Promise<string> {
+    const handle = await this.open(path, "r");
+    const bytes = await must(this.vfs.read(handle, 0, 100_000_000));
+    await this.close(handle);
+    return Buffer.from(bytes).toString();
+  }
+
+  mkdir(path: string): Promise<unknown> {
+    return must(this.vfs.mkdir(...this.#split(path), 0o755, me));
+  }
+
+  unlink(path: string): Promise<unknown> {
+    return must(this.vfs.unlink(...this.#split(path)));
+  }
+
+  rmdir(path: string): Promise<unknown> {
+    return must(this.vfs.rmdir(...this.#split(path)));
+  }
+
+  async remove(path: string): Promise<void> {
+    const node = this.at(path);
+    if (viewLocal(this.store.read, node)?.kind !== "folder") return void (await this.unlink(path));
+    for (const name of this.names(path)) await this.remove(`${path}/${name}`);
+    await this.rmdir(path);
+  }
+
+  rename(from: string, to: string): Promise<unknown> {
+    const [parent, name] = this.#split(from);
+    const [newParent, newName] = this.#split(to);
+    return must(this.vfs.rename({ parent, name }, { parent: newParent, name: newName }, "replace"));
+  }
+
+  async touch(path: string, seconds: number): Promise<void> {
+    await must(this.vfs.setattr(this.at(path), { mtime: { s: seconds, n: 0 } }, me));
+  }
+
+  names(path = ""): string[] {
+    const { read } = this.store;
+    return [...localChildren(read, this.at(path))].map((node) => viewLocal(read, node)!.name);
+  }
+
+  /** Every path with "/" for folders and the bytes for files. Reads what is only in the cloud. */
+  async tree(): Promise<Map<string, string>> {
+    const tree = new Map<string, string>();
+    const walk = async (path: string): Promise<void> => {
+      for (const name of this.names(path)) {
+        const child = path === "" ? name : `${path}/${name}`;
+        const folder = viewLocal(this.store.read, this.at(child))!.kind === "folder";
+        tree.set(child, folder ? "/" : await this.read(child));
+        if (folder) await walk(child);
+      }
+    };
+    await walk("");
+    return tree;
+  }
+
+  #split(path: string): [ItemKey, string] {
+    const parts = path.split("/");
+    const name = parts.pop()!;
+    return [this.at(parts.join("/")), name];
+  }
+}
+
+export async function must<T>(reply: Reply<T>): Promise<T> {
+  const answer = await reply;
+  assert.ok(answer.ok, answer.ok ? "" : `${answer.fault.kind}: ${answer.fault.why}`);
+  return answer.value;
+}
+
+/** Timers of a process that is dead never fire. */
+function livingClock(clock: ManualClock, alive: () => boolean): Clock {
+  return { now: () => clock.now(), after: (ms, run) => clock.after(ms, () => void (alive() && run())) };
+}
+
+/** A dead process sends nothing and hears nothing; what it sent before goes its way. */
+function livingDrive(drive: FakeDrive, alive: () => boolean): FakeDrive {
+  const silence = new Promise<never>(() => undefined);
+  return new Proxy(drive, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (!alive()) return silence;
+        const answer: unknown = value.apply(target, args);
+        return answer instanceof Promise ? answer.then((outcome: unknown) => (alive() ? outcome : silence)) : answer;
+      };
+    },
+  });
+}
