@@ -6,8 +6,9 @@
  * Bytes are in the map only after they were written. Somebody may delete the file at any time: bytes that are not where the map
  * says are bytes that are not here, and are fetched again.
  *
- * Verification: bytes with another hash are dropped and fetched once more. The same wrong hash again means that the service's hash is
- * wrong (it rewrites some documents and photos): the bytes are taken, with a log line. Another wrong hash is a fault.
+ * Verification: a small file is verified before anybody sees a byte of it, a large one when it is complete. Bytes with another hash
+ * are dropped and fetched once more. The same wrong hash again means that the service's hash is wrong (it rewrites some documents
+ * and photos): the bytes are taken, with a log line. Another wrong hash is a fault.
  */
 import { promises as fs } from "node:fs";
 import type { Log } from "../base/log.ts";
@@ -20,8 +21,8 @@ import { DiskFile, diskFault, isMissing, readAt, removeFile, syncFile, writePart
 import type { Hasher } from "./hash.ts";
 import { Hydration, type HydrateContext, type Target } from "./hydrate.ts";
 import type { Identities } from "./identity.ts";
-import { Ranges } from "./ranges.ts";
-import { ReadAhead } from "./read-ahead.ts";
+import { Ranges, type Span } from "./ranges.ts";
+import { ReadAhead, WHOLE_BYTES_MAX, type Wish } from "./read-ahead.ts";
 import { READ, WHOLE } from "./turns.ts";
 import { uncachedReader, type UncachedReader } from "./uncached.ts";
 
@@ -108,10 +109,9 @@ export class CleanFile implements Target {
       if (position >= end) return ok(new Uint8Array(0));
       await (this.#found ??= this.#find());
       const missed = !this.here.covers(position, end);
-      const wish = this.#ahead.note(position, end, this.size, missed);
+      const wish = this.#ahead.note(position, end, this.size, missed && !this.hydration.isComing(position, end));
       if (missed) {
-        const got = await this.#fetch(position, end, wish.reach, signal);
-        if (wish.ahead > wish.reach) this.hydration.prefetch(wish.reach, wish.ahead);
+        const got = await this.#fetch([position, end], wish, signal);
         if (!got.ok) return got.fault.kind === "noSpace" ? this.#uncached.read(position, end, signal) : got;
         continue;
       }
@@ -248,9 +248,12 @@ export class CleanFile implements Target {
     return this.#context.clock.now() < this.#blockedUntil;
   }
 
-  #fetch(position: number, end: number, reach: number, signal: AbortSignal | undefined): Answer<undefined> {
+  #fetch([from, to]: Span, wish: Wish, signal: AbortSignal | undefined): Answer<undefined> {
     if (this.#isBlocked) return Promise.resolve(wrongBytes());
-    return this.hydration.want(position, end, { urgency: READ, reach, signal });
+    if (this.size <= WHOLE_BYTES_MAX) return this.hydration.want(0, this.size, { urgency: READ, signal });
+    const got = this.hydration.want(from, to, { urgency: READ, reach: wish.reach, signal });
+    if (wish.ahead > wish.reach) this.hydration.prefetch(wish.reach, wish.ahead);
+    return got;
   }
 
   async #fromDisk(position: number, end: number): Promise<Uint8Array | undefined> {

@@ -156,10 +156,10 @@ class DiskContent implements Content, SourceOwner {
   }
 
   async sweep(): Promise<void> {
-    for (const blob of await this.blobs.unnamedOnDisk())
-      if (!this.#isShown(blob) && !this.#frozen.isLeaving(blob)) await this.blobs.remove(blob);
-    for (const [node] of [...this.#store.read.cached.range()])
-      if (!this.#store.read.mirror.get(node)) await this.#cache.drop(node);
+    await this.#sweepBlobs();
+    const orphans: ItemKey[] = [];
+    for (const [node] of this.#store.read.cached.range()) if (!this.#store.read.mirror.get(node)) orphans.push(node);
+    for (const node of orphans) await this.#cache.drop(node);
   }
 
   have(node: ItemKey): "none" | "some" | "all" {
@@ -204,7 +204,7 @@ class DiskContent implements Content, SourceOwner {
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
     await this.#frozen.retire();
     await this.blobs.syncAll();
-    await this.#cache.close();
+    this.#cache.close();
     this.#files.closeAll();
     await this.#hasher.close();
   }
@@ -277,9 +277,14 @@ class DiskContent implements Content, SourceOwner {
     return content?.from === "blob" && content.blob === blob ? content.size : frozenSize;
   }
 
+  async #sweepBlobs(): Promise<void> {
+    for (const blob of await this.blobs.unnamedOnDisk())
+      if (!this.#isShown(blob) && !this.#frozen.isLeaving(blob)) await this.blobs.remove(blob);
+  }
+
   #sweepLater(): void {
     this.#cancelSweep = this.#options.clock.after(BLOB_SWEEP_MS, () => {
-      this.sweep()
+      this.#sweepBlobs()
         .catch((error: unknown) => this.#options.log.trace("sweeping the state folder failed", { error }))
         .finally(() => this.#closed || this.#sweepLater());
     });

@@ -43,7 +43,7 @@ export function hasher(): Hasher {
       waiting.delete(answer.id);
       if (waiting.size === 0) made.unref();
       if ("code" in answer) asker?.reject(Object.assign(new Error(answer.why), { code: answer.code }));
-      else asker?.resolve(answer);
+      else asker?.resolve({ length: answer.length, hash: answer.hash, sha256: answer.sha256 });
     });
     made.on("error", failAll);
     made.on("exit", () => failAll(Object.assign(new Error("the hash worker ended"), { code: "EIO" })));

@@ -109,6 +109,12 @@ export class Hydration {
     return this.#waiters.size > 0 || this.#fetches.length > 0;
   }
 
+  /** True when everything of [from, to) is here or on its way. */
+  isComing(from: number, to: number): boolean {
+    const coming = this.#fetches.map((fetch): Span => [fetch.at, fetch.to]);
+    return this.#target.here.missing(from, to).every((gap) => without(gap, coming).length === 0);
+  }
+
   /** Resolves when [from, to) is here, or cannot be had. The caller looks again: the file may have become shorter. */
   want(from: number, to: number, wanting: Wanting): Answer<undefined> {
     if (this.#target.here.covers(from, to)) return Promise.resolve(ok());
@@ -241,7 +247,8 @@ export class Hydration {
       if (!PASSING.has(tried.fault.kind) || tries >= DOWNLOAD_TRIES_MAX) return this.#fail(fetch, tried);
       const waited = [...this.#waiters].some((waiter) => overlap(fetch, waiter));
       if (!waited && fetch.ahead) return;
-      const pause = fetch.at > before ? 0 : Math.min(BACKOFF_FIRST_MS * 2 ** (tries - 1), BACKOFF_MOST_MS);
+      if (fetch.at > before && tried.fault.retryAfterMs === undefined) continue;
+      const pause = Math.min(BACKOFF_FIRST_MS * 2 ** (tries - 1), BACKOFF_MOST_MS);
       await sleep(this.#context.clock, tried.fault.retryAfterMs ?? pause, fetch.stop.signal);
     }
   }

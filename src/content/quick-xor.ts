@@ -55,7 +55,7 @@ export class QuickXor {
   /** Whole rows, the first of which begins a row. */
   #rows(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
     for (let from = 0; from < words.length; from += BLOCK_WORDS)
       foldRows(this.#row, words, from, Math.min(from + BLOCK_WORDS, words.length));

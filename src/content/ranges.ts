@@ -8,18 +8,19 @@ export type Span = readonly [from: number, to: number];
 
 export class Ranges {
   #edges: number[];
+  #total = 0;
 
   /** `edges` as `toArray` gave them; a list that is not sorted and disjoint is refused. */
   constructor(edges: readonly number[] = []) {
     assert(edges.length % 2 === 0, "ranges come in pairs");
     for (let i = 1; i < edges.length; i++) assert(edges[i - 1]! < edges[i]!, "ranges are sorted and disjoint");
     this.#edges = [...edges];
+    this.#total = lengthOf(edges);
   }
 
   /** Adds [from, to); returns how many of its bytes are new. */
   add(from: number, to: number): number {
     if (from >= to) return 0;
-    const before = this.total;
     const edges = this.#edges;
     // Ranges [first, last) touch the new one: the first that ends at or after `from`, to the last that begins at or before `to`.
     const first = this.#after(from - 1) & ~1;
@@ -27,8 +28,9 @@ export class Ranges {
     while (last < edges.length && edges[last]! <= to) last += 2;
     const start = last > first ? Math.min(from, edges[first]!) : from;
     const end = last > first ? Math.max(to, edges[last - 1]!) : to;
-    edges.splice(first, last - first, start, end);
-    return this.total - before;
+    const added = end - start - lengthOf(edges.splice(first, last - first, start, end));
+    this.#total += added;
+    return added;
   }
 
   covers(from: number, to: number): boolean {
@@ -53,6 +55,7 @@ export class Ranges {
 
   clear(): void {
     this.#edges = [];
+    this.#total = 0;
   }
 
   get isEmpty(): boolean {
@@ -61,9 +64,7 @@ export class Ranges {
 
   /** Bytes in the set. */
   get total(): number {
-    let sum = 0;
-    for (let i = 0; i < this.#edges.length; i += 2) sum += this.#edges[i + 1]! - this.#edges[i]!;
-    return sum;
+    return this.#total;
   }
 
   /** The position after the last byte. */
@@ -86,6 +87,12 @@ export class Ranges {
     }
     return low;
   }
+}
+
+function lengthOf(edges: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < edges.length; i += 2) sum += edges[i + 1]! - edges[i]!;
+  return sum;
 }
 
 /** The parts of `span` that none of `others` covers. */

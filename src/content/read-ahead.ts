@@ -21,8 +21,8 @@ interface Reader {
 const READERS_MAX = 8;
 /** A read this near to where a reader goes on is its own. */
 const NEAR_BYTES = 512 * 1024;
-/** A file up to this size is fetched in one go. */
-const WHOLE_BYTES_MAX = 2 * FIRST_FETCH_BYTES;
+/** A file up to this size is fetched in one go, and verified before anybody sees a byte of it. */
+export const WHOLE_BYTES_MAX = 2 * FIRST_FETCH_BYTES;
 
 export class ReadAhead {
   #readers: Reader[] = [];
@@ -32,7 +32,6 @@ export class ReadAhead {
     const reader = this.#whose(position, end);
     if (!missed)
       return { reach: end, ahead: reader.window >= HYDRATE_RANGE_BYTES ? reader.next + READ_AHEAD_BYTES : end };
-    if (size <= WHOLE_BYTES_MAX) return { reach: size, ahead: size };
     reader.window = reader.window === 0 ? FIRST_FETCH_BYTES : Math.min(4 * reader.window, HYDRATE_RANGE_BYTES);
     const reach = Math.max(end, position + reader.window);
     return { reach, ahead: reader.window >= HYDRATE_RANGE_BYTES ? position + READ_AHEAD_BYTES : reach };

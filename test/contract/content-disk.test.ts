@@ -7,7 +7,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { log } from "../../src/base/log.ts";
 import { diskContent } from "../../src/content/disk-content.ts";
 import { recoverContent } from "../../src/content/recover-content.ts";
-import { contentContract, type Made, type MakeOptions } from "./content-contract.ts";
+import { contentContract } from "./content-contract.ts";
+import type { Made, MakeOptions } from "./content-world.ts";
 
 async function make(options: MakeOptions, folder?: string): Promise<Made> {
   const root = folder ?? (await mkdtemp(join(tmpdir(), "content-")));

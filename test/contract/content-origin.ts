@@ -18,9 +18,18 @@ export type Trouble =
   /** The whole file comes, whatever was asked for. */
   | { readonly whole: true };
 
+export interface OriginRequest {
+  readonly start: number;
+  readonly end: number;
+  sent: number;
+  aborted: boolean;
+  over: boolean;
+}
+
 export interface Origin extends Pick<Drive, "download"> {
   put(id: ItemId, version: string, bytes: Uint8Array): void;
-  readonly requests: { readonly start: number; readonly end: number; sent: number; aborted: boolean }[];
+  /** `over`: nothing more is sent, for whatever reason. */
+  readonly requests: OriginRequest[];
   readonly troubles: Trouble[];
   /** While set, bodies stop before their first byte until `release`. */
   hold(): void;
@@ -33,7 +42,7 @@ export function origin(): Origin {
 }
 
 class MemoryOrigin implements Origin {
-  readonly requests: { start: number; end: number; sent: number; aborted: boolean }[] = [];
+  readonly requests: OriginRequest[] = [];
   readonly troubles: Trouble[] = [];
   chunkBytes = 65_536;
   readonly #files = new Map<ItemId, { version: string; bytes: Uint8Array }>();
@@ -54,7 +63,7 @@ class MemoryOrigin implements Origin {
   }
 
   download: Drive["download"] = async (id, start, end, version, signal) => {
-    const request = { start, end, sent: 0, aborted: false };
+    const request = { start, end, sent: 0, aborted: false, over: false };
     this.requests.push(request);
     const trouble = this.troubles.shift();
     if (trouble && "fault" in trouble)
@@ -77,23 +86,27 @@ class MemoryOrigin implements Origin {
   async *#body(
     file: Uint8Array,
     range: { from: number; to: number },
-    request: { sent: number; aborted: boolean },
+    request: OriginRequest,
     trouble: Trouble | undefined,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const limit = trouble && "cutAfter" in trouble ? range.from + trouble.cutAfter : range.to;
-    const aborted = (): boolean => (request.aborted ||= signal?.aborted === true);
-    for (let at = range.from; at < limit; at += this.chunkBytes) {
-      if (this.#held) await Promise.race([this.#held, abortion(signal)]);
-      await new Promise((resolve) => setImmediate(resolve));
-      if (aborted()) throw new DownloadCut("aborted");
-      const chunk = file.slice(at, Math.min(at + this.chunkBytes, limit));
-      if (at === range.from && trouble && "corrupt" in trouble) chunk[0]! ^= 0xff;
-      request.sent += chunk.length;
-      yield chunk;
+    try {
+      const limit = trouble && "cutAfter" in trouble ? range.from + trouble.cutAfter : range.to;
+      const aborted = (): boolean => (request.aborted ||= signal?.aborted === true);
+      for (let at = range.from; at < limit; at += this.chunkBytes) {
+        if (this.#held) await Promise.race([this.#held, abortion(signal)]);
+        await new Promise((resolve) => setImmediate(resolve));
+        if (aborted()) throw new DownloadCut("aborted");
+        const chunk = new Uint8Array(file.subarray(at, Math.min(at + this.chunkBytes, limit)));
+        if (at === range.from && trouble && "corrupt" in trouble) chunk[0]! ^= 0xff;
+        request.sent += chunk.length;
+        yield chunk;
+      }
+      if (trouble && "cutAfter" in trouble && !trouble.silent) throw new DownloadCut("cut");
+      if (trouble && "extra" in trouble) yield new Uint8Array(trouble.extra).fill(0xee);
+    } finally {
+      request.over = true;
     }
-    if (trouble && "cutAfter" in trouble && !trouble.silent) throw new DownloadCut("cut");
-    if (trouble && "extra" in trouble) yield new Uint8Array(trouble.extra).fill(0xee);
   }
 }
 

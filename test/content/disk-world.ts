@@ -1,0 +1,88 @@
+/** Content on disk in a small world, for tests that need the folders, the limits or a clock of their own. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemClock, type Clock } from "../../src/base/clock.ts";
+import type { Content } from "../../src/content/content.ts";
+import { diskContent } from "../../src/content/disk-content.ts";
+import { recoverContent, type RecoveredContent } from "../../src/content/recover-content.ts";
+import type { ItemKey } from "../../src/model/ids.ts";
+import { World, type Made, type MakeOptions } from "../contract/content-world.ts";
+
+export interface DiskOptions {
+  readonly clock?: Clock;
+  readonly cacheSizeBytes?: number;
+  readonly readTimeoutMs?: number;
+  /** Instead of a new folder. */
+  readonly root?: string;
+}
+
+export interface DiskWorld {
+  readonly world: World;
+  readonly root: string;
+  readonly stateDir: string;
+  readonly cacheDir: string;
+  /** Lines of the log that are always printed. */
+  readonly faults: string[];
+  readonly stale: ItemKey[];
+  readonly recovered: RecoveredContent[];
+  readonly defects: unknown[];
+  content: Content;
+}
+
+/** A test with a world that is taken down whatever happens; a defect fails it. */
+export function onDisk(what: string, options: DiskOptions, run: (disk: DiskWorld) => Promise<void>): void {
+  test(what, async () => {
+    const disk = await diskWorld(options);
+    // The timers of the product never keep a process alive; a daemon has other handles that do.
+    const awake = setInterval(() => undefined, 1_000);
+    try {
+      await run(disk);
+      assert.deepEqual(disk.defects, []);
+    } finally {
+      clearInterval(awake);
+      await disk.world.dispose();
+      if (!options.root) await rm(disk.root, { recursive: true, force: true });
+    }
+  });
+}
+
+export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
+  const root = options.root ?? (await mkdtemp(join(tmpdir(), "content-")));
+  const folders = { stateDir: join(root, "state"), cacheDir: join(root, "cache") };
+  const seen = {
+    faults: [] as string[],
+    stale: [] as ItemKey[],
+    defects: [] as unknown[],
+    recovered: [] as RecoveredContent[],
+  };
+  const log = { fault: (line: string) => void seen.faults.push(line), trace: () => undefined };
+
+  const make = async (made: MakeOptions, after: "clean" | "kill" | "powerCut"): Promise<Made> => {
+    seen.recovered.push(await recoverContent({ store: made.store, ...folders, after, log }));
+    const content = diskContent({
+      ...made,
+      ...folders,
+      clock: options.clock ?? systemClock,
+      limits: {
+        cacheSizeBytes: options.cacheSizeBytes ?? 1e9,
+        cacheFreeBytes: 0,
+        readTimeoutMs: options.readTimeoutMs ?? 5_000,
+      },
+      log,
+      // A killed process says nothing: its store is dead.
+      onDefect: (error) => made.store === disk.world?.store && seen.defects.push(error),
+      onStale: (node) => seen.stale.push(node),
+    });
+    return {
+      content,
+      restart: (store, how) => make({ ...made, store }, how),
+      dispose: () => content.close(),
+    };
+  };
+  const disk = { root, ...folders, ...seen, world: undefined as unknown as World };
+  disk.world = await World.start((made) => make(made, "clean"));
+  return Object.defineProperty(disk, "content", { get: () => disk.world.content }) as DiskWorld;
+}
