@@ -3,8 +3,7 @@
  * the door, not the product: that nothing is lost or bent between a system call and the vfs.
  */
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import fs from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -215,8 +214,7 @@ describe("the fuse-native host", () => {
     const at = host.path("lock");
     await fs.writeFile(at, "");
     await run("flock", "-n", at, "sh", "-c", '! flock -n "$1" true', "sh", at);
-    const holder = spawn("flock", [at, "sleep", "0.4"]);
-    const released = once(holder, "exit");
+    const released = run("flock", at, "sleep", "0.4");
     await new Promise((resolve) => setTimeout(resolve, 100));
     await assert.rejects(run("flock", "-n", at, "true"));
     await run("flock", at, "true");
