@@ -42,19 +42,23 @@ export function localAt(read: Reader, parent: ItemKey, name: Folded): ItemKey | 
 
 /** Children of a folder in Local, in the code point order of their folded names, those after `after` only. */
 export function* localChildren(read: Reader, parent: ItemKey, after?: Folded): Iterable<ItemKey> {
-  const own = entries(read.localSlots, parent, after);
-  let next = own.next();
-  for (const [name, node] of { [Symbol.iterator]: () => entries(read.mirrorSlots, parent, after) }) {
-    for (; !next.done && byCodePoint(next.value[0], name) < 0; next = own.next())
-      if (next.value[1] !== 0) yield next.value[1];
-    if (next.done || next.value[0] !== name) {
-      yield node;
-      continue;
+  const overlay = entries(read.localSlots, parent, after);
+  try {
+    let own = overlay.next();
+    for (const [name, node] of entries(read.mirrorSlots, parent, after)) {
+      for (; !own.done && byCodePoint(own.value[0], name) < 0; own = overlay.next())
+        if (own.value[1] !== 0) yield own.value[1];
+      if (own.done || own.value[0] !== name) {
+        yield node;
+        continue;
+      }
+      if (own.value[1] !== 0) yield own.value[1];
+      own = overlay.next();
     }
-    if (next.value[1] !== 0) yield next.value[1];
-    next = own.next();
+    for (; !own.done; own = overlay.next()) if (own.value[1] !== 0) yield own.value[1];
+  } finally {
+    overlay.return(undefined);
   }
-  for (; !next.done; next = own.next()) if (next.value[1] !== 0) yield next.value[1];
 }
 
 /** Who is at (parent, folded name) in the Mirror. */
@@ -64,7 +68,7 @@ export function mirrorAt(read: Reader, parent: ItemKey, name: Folded): ItemKey |
 
 /** Children of a folder in the Mirror, in the code point order of their folded names. */
 export function* mirrorChildren(read: Reader, parent: ItemKey): Iterable<ItemKey> {
-  for (const [, node] of { [Symbol.iterator]: () => entries(read.mirrorSlots, parent) }) yield node;
+  for (const [, node] of entries(read.mirrorSlots, parent)) yield node;
 }
 
 export function nodeOf(read: Reader, id: ItemId): ItemKey | undefined {
@@ -114,6 +118,7 @@ export function changeTrees(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange
     if (mirror !== undefined && !changes.has(mirror)) slot.mirror = mirror;
     if (local !== undefined && !changes.has(local)) slot.local = local;
   }
+  assertIds(tx, changes);
   for (const [node, change] of changes) writeRows(tx, node, change);
   for (const node of changes.keys()) {
     if (node === ROOT) continue;
@@ -123,6 +128,18 @@ export function changeTrees(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange
     if (local) occupy(slots, local, node, "local");
   }
   for (const slot of slots.values()) writeSlot(tx, slot);
+}
+
+/** A cloud id belongs to one node: whoever has it now must give it up in the same change. */
+function assertIds(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange>): void {
+  const taken = new Set<ItemId>();
+  for (const [node, { mirror }] of changes) {
+    if (!mirror) continue;
+    const owner = tx.ids.get(mirror.id);
+    const given = owner === undefined || owner === node || changes.get(owner)?.mirror !== undefined;
+    assert(given && !taken.has(mirror.id), `one node of an id: ${owner} and ${node}`);
+    taken.add(mirror.id);
+  }
 }
 
 function occupy(
