@@ -19,13 +19,27 @@ export interface Batch {
   readonly listed?: readonly ItemId[];
   /** The batch together with what came before enumerates the whole drive. */
   readonly enumerated?: boolean;
+  /**
+   * Ids whose entries here are answers to reads by id made for this batch: they are not doubted again for looking old, and when two
+   * of them still share a slot (the service's notion of equal names is not ours) one is shown under another name.
+   */
+  readonly read?: readonly ItemId[];
+  /** Blobs that could not be hashed: their bytes count as different from all others. */
+  readonly unhashed?: readonly BlobId[];
 }
 
-/** What a batch cannot be applied without: the caller reads these by id and puts the answers into the batch. */
+/**
+ * What a batch cannot be applied without: the caller reads these by id and puts the answers into the batch. Nothing was changed.
+ */
 export interface Incomplete {
   readonly kind: "incomplete";
-  /** Parents nobody knows, and items that share a slot or sit on a cycle. */
+  /** Parents nobody knows, items that share a slot or sit on a cycle, and entries that look older than what is known. */
   readonly read: readonly ItemId[];
+  /**
+   * Unpushed bytes in a conflict whose hash is not known yet: they are frozen first (Content.freeze) and the batch is given again; what
+   * cannot be frozen is named in `unhashed` then. Never empty when there; `read` is empty then.
+   */
+  readonly freeze?: readonly BlobId[];
 }
 
 export interface Applied {

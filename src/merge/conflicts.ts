@@ -6,7 +6,8 @@ import type { ItemKey } from "../model/ids.ts";
 import { changesOf } from "./changes.ts";
 import { cloudState, isDirty, type Draft } from "./draft.ts";
 import type { Action, Conflict } from "./merge.ts";
-import { chainAbove, effectsOf, needsOf, type Effects, type Need } from "./opgraph.ts";
+import type { Condition } from "../op/precondition.ts";
+import { chainAbove, effectsOf, needsOf, type Effects } from "./opgraph.ts";
 import { sameBytes, slotKey } from "./tree-view.ts";
 
 export function findConflicts(draft: Draft): Conflict[] {
@@ -22,13 +23,13 @@ export function findConflicts(draft: Draft): Conflict[] {
   return [...found, ...emptied(draft, { ours, theirs })];
 }
 
-function conflict(draft: Draft, action: Action, need: Need): Omit<Conflict, "cloud"> {
-  const condition = need.need === "bytes" ? "at" : need.need;
+function conflict(draft: Draft, action: Action, need: Condition): Omit<Conflict, "cloud"> {
+  const condition = need.kind === "bytes" ? "at" : need.kind;
   return { node: action.node, condition, local: wordOf(action), outcome: outcomeOf(draft, action.node) };
 }
 
 interface Against {
-  readonly need: Need;
+  readonly need: Condition;
   readonly effects: Effects;
   readonly theirs: readonly Action[];
 }
@@ -36,13 +37,13 @@ interface Against {
 /** The cloud's change that destroyed a need, as a word. */
 function destroyer(draft: Draft, action: Action, against: Against): string | undefined {
   const { need, effects, theirs } = against;
-  if (need.need === "exists") return effects.disappears.has(need.folder) ? "delete" : undefined;
-  if (need.need === "free") {
+  if (need.kind === "exists") return effects.disappears.has(need.node) ? "delete" : undefined;
+  if (need.kind === "free") {
     const taker = theirs[effects.takes.get(slotKey(need.parent, need.name)) ?? -1];
     return taker && taker.node !== action.node ? wordOf(taker) : undefined;
   }
-  if (need.need === "outside") return wouldBeInside(draft, action.node, need.parent) ? "move" : undefined;
-  if (need.need === "at") return overtaken(draft, action, { need, effects, theirs });
+  if (need.kind === "outside") return wouldBeInside(draft, action.node, need.folder) ? "move" : undefined;
+  if (need.kind === "at") return overtaken(draft, action, { need, effects, theirs });
   return undefined;
 }
 
@@ -82,7 +83,7 @@ function emptied(draft: Draft, sides: { ours: readonly Action[]; theirs: readonl
     for (let at = arrives?.parent; at !== undefined && deleted.has(at); at = draft.remote.get(at)?.parent) {
       const action = deleted.get(at);
       if (action && !found.has(at))
-        found.set(at, { ...conflict(draft, action, { need: "empty" }), cloud: wordOf(change) });
+        found.set(at, { ...conflict(draft, action, { kind: "empty", node: at }), cloud: wordOf(change) });
     }
   }
   return [...found.values()];

@@ -23,7 +23,7 @@ function mergeFile(draft: Draft, node: ItemKey, file: { here: TreeNode; state: T
   const bytes = here.bytes as Bytes;
   const cloud = draft.remote.get(node);
   if (!cloud) return star.put(node, { ...state, bytes: draft.base.get(node) ? bornHere(bytes) : bytes });
-  if (sawTheCloud(bytes, cloud.bytes))
+  if (sawTheCloud(bytes, cloud.bytes) || isUnchanged(draft, node, bytes))
     return star.put(node, { ...state, bytes: { ...bytes, seen: cloud.bytes?.version ?? "" }, mtime: here.mtime });
   if (sameBytes(bytes, cloud.bytes)) return;
   star.put(node, { ...state, mtime: cloud.mtime });
@@ -38,6 +38,12 @@ function sawTheCloud(bytes: Bytes, cloud: Bytes | null): boolean {
   if (!cloud) return false;
   if (bytes.seen === cloud.version) return true;
   return bytes.sent?.some((sent) => sameBytes({ version: "", ...sent }, cloud)) ?? false;
+}
+
+/** Another version of the very bytes that these were made from. */
+function isUnchanged(draft: Draft, node: ItemKey, bytes: Bytes): boolean {
+  const base = draft.base.get(node)?.bytes;
+  return !!base && bytes.seen === base.version && sameBytes(base, draft.remote.get(node)?.bytes ?? null);
 }
 
 function bornHere(bytes: Bytes): Bytes {

@@ -8,48 +8,42 @@
  *   outside(x, d)        any move on the chain d..x        (sub)  a move that puts d below x
  *   empty(x)             moves and deletes below x       (empty)  create, move or write to below x
  *   at(x, aspect)        -                                        another actor's write, move or delete of x
- *   bytes(x)             a frozen blob                            -
  *
  * Who provides a need orders a script (plan.ts); who destroys one is a conflict (conflicts.ts). The same functions answer both.
  */
-import { ROOT, type Folded, type ItemKey } from "../model/ids.ts";
+import { blobId, ROOT, type ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
+import type { Op } from "../op/op.ts";
+import { conditionsOf, type Condition } from "../op/precondition.ts";
 import type { Action, Tree } from "./merge.ts";
 import { slotKey } from "./tree-view.ts";
 
-export type Need =
-  | { readonly need: "exists"; readonly folder: ItemKey }
-  | { readonly need: "free"; readonly parent: ItemKey; readonly name: Folded }
-  | { readonly need: "outside"; readonly parent: ItemKey }
-  | { readonly need: "empty" }
-  | { readonly need: "at"; readonly aspect: "content" | "place" | "mtime" | "all" }
-  | { readonly need: "bytes" };
+/** What an operation needs: the conditions of op/precondition.ts, but for `bytes`, which is a matter of sending, not of order. */
+export function needsOf(action: Action): Condition[] {
+  return conditionsOf(asOp(action)).filter((condition) => condition.kind !== "bytes");
+}
 
-export function needsOf(action: Action): Need[] {
+/** The operation of the log that says the same; the cloud's changes get one too. */
+function asOp(action: Action): Op {
+  const { node } = action;
   switch (action.action) {
     case "createFolder":
-      return [...room(action)];
     case "createFile":
-      return [...room(action), { need: "bytes" }];
+      return { type: action.action, node, parent: action.parent, name: action.name };
     case "move":
-      return [...room(action), { need: "outside", parent: action.parent }, { need: "at", aspect: "place" }];
+      return { type: "move", node, parent: action.parent, name: action.name, fromParent: ROOT, fromName: "" };
     case "writeContent":
-      return [{ need: "at", aspect: "content" }, { need: "bytes" }];
+      return { type: "writeContent", node, blob: NO_BLOB };
     case "setMetadata":
-      return [{ need: "at", aspect: "mtime" }];
+      return { type: "setMetadata", node, mtime: action.mtime };
     case "deleteFile":
-      return [{ need: "at", aspect: "all" }];
     case "deleteFolder":
-      return [{ need: "empty" }, { need: "at", aspect: "all" }];
+      return { type: action.action, node };
   }
 }
 
-function room(action: { parent: ItemKey; name: string }): [Need, Need] {
-  return [
-    { need: "exists", folder: action.parent },
-    { need: "free", parent: action.parent, name: fold(action.name) },
-  ];
-}
+/** Which bytes it is plays no part here. */
+const NO_BLOB = blobId(1);
 
 /** What a set of operations does to a tree, by what it touches; values are indexes into `actions`. */
 export interface Effects {
@@ -134,22 +128,22 @@ interface Situation {
 }
 
 /** Undefined: the need is not met and nothing here provides it. */
-function providersOf(need: Need, action: Action, situation: Situation): Edge[] | undefined {
+function providersOf(need: Condition, action: Action, situation: Situation): Edge[] | undefined {
   const { start, actions, effects } = situation;
-  if (need.need === "exists") {
-    const made = effects.appears.get(need.folder);
+  if (need.kind === "exists") {
+    const made = effects.appears.get(need.node);
     if (made !== undefined) return [{ kind: "dir", to: made }];
-    return start.get(need.folder) ? [] : undefined;
+    return start.get(need.node) ? [] : undefined;
   }
-  if (need.need === "free") {
+  if (need.kind === "free") {
     const occupant = start.at(need.parent, need.name);
     if (occupant === undefined || occupant === action.node) return [];
     const leaves = effects.moves.get(occupant) ?? effects.disappears.get(occupant);
     return leaves === undefined ? undefined : [{ kind: "name", to: leaves }];
   }
-  if (need.need === "outside") {
+  if (need.kind === "outside") {
     const chain: ItemKey[] = [];
-    for (const above of chainAbove(need.parent, start, { actions, effects })) {
+    for (const above of chainAbove(need.folder, start, { actions, effects })) {
       if (above === action.node) return chain.flatMap((node) => subEdge(effects.moves.get(node)));
       chain.push(above);
     }

@@ -11,7 +11,7 @@ import { assert, present } from "../base/assert.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
 import { baseState, cloudState, isDirty, type Draft } from "./draft.ts";
 import type { TreeNode } from "./merge.ts";
-import { samePlace } from "./tree-view.ts";
+import { sameBytes, samePlace } from "./tree-view.ts";
 
 export function decideSurvivors(draft: Draft): void {
   const rescue = rescuer(draft);
@@ -49,7 +49,7 @@ function placed(draft: Draft, node: ItemKey, rescued: (folder: ItemKey) => boole
   if (here && cloud) return blend(base, here, cloud);
   if (here) return isDirty(draft, node) ? here : undefined;
   if (!cloud) return undefined;
-  const seen = samePlace(base, cloud) && base.bytes?.version === cloud.bytes?.version;
+  const seen = samePlace(base, cloud) && sameBytes(base.bytes, cloud.bytes);
   return seen && !rescued(base.parent) ? undefined : cloud;
 }
 

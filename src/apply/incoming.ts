@@ -1,0 +1,238 @@
+/**
+ * From states by id to new Mirror rows by node, validated: pages of the feed are no atomic snapshot, so what they add up to may not be
+ * a tree. Then nothing is taken; the ids that would clear it up are named. Nothing is ever dropped because its folder is missing.
+ *
+ *   1 the last entry of an id counts        4 a gone folder takes along what is below it in the Mirror and not moved elsewhere
+ *   2 ids become nodes, new ones get fresh  5 every parent is a living folder, no slot has two items, nobody is above himself
+ *   3 entries that look older are doubted
+ * An item that is what an unanswered create of ours asked for, where it asked for it, gets that create's node (`claimed`).
+ */
+import { failed, ok, type Result } from "../base/result.ts";
+import type { CloudChange } from "../model/change.ts";
+import { itemKey, ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
+import type { CloudItem, MirrorItem } from "../model/item.ts";
+import { conflictName, fold } from "../model/name.ts";
+import type { Reader } from "../store/store.ts";
+import { mirrorAt, mirrorChildren, viewLocal } from "../store/tree.ts";
+import { completed, looksOlder } from "./tags.ts";
+
+export interface Incoming {
+  /** New Mirror rows; null: the cloud has it no more. Rows that say what the Mirror says are left out. */
+  readonly rows: ReadonlyMap<ItemKey, MirrorItem | null>;
+  /** What the cloud is known to have got from us: these rows count as Base, whatever the Mirror says. */
+  readonly claimed: ReadonlyMap<ItemKey, MirrorItem>;
+  /** The first node number not used yet. */
+  readonly nextNode: number;
+}
+
+export interface Doubts {
+  /** Ids whose entries are certain. */
+  readonly read: ReadonlySet<ItemId>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A file without a hash may be what a create of ours just made; for so long an answer is worth waiting for. */
+const CREATE_DOUBT_MS = 120_000;
+
+export function readChanges(
+  read: Reader,
+  changes: readonly CloudChange[],
+  doubts: Doubts,
+): Result<Incoming, readonly ItemId[]> {
+  const last = new Map<ItemId, CloudChange>();
+  for (const change of changes) last.set(change.deleted ? change.id : change.item.id, change);
+  const intake = new Intake(read, last, doubts);
+  intake.numberNewItems();
+  intake.placeItems();
+  intake.removeGone();
+  intake.checkParents();
+  intake.checkSlots();
+  intake.checkCycles();
+  if (intake.wanted.size > 0) return failed([...intake.wanted]);
+  return ok({ rows: intake.rows, claimed: intake.claimed, nextNode: intake.nextNode });
+}
+
+/** A Mirror row of an item; `held` fills in what the answer left out. */
+export function rowOf(item: CloudItem, parent: ItemKey, held?: MirrorItem): MirrorItem {
+  const { parentId: _, ...rest } = completed(item, held);
+  return { ...rest, parent };
+}
+
+class Intake {
+  readonly rows = new Map<ItemKey, MirrorItem | null>();
+  readonly claimed = new Map<ItemKey, MirrorItem>();
+  readonly wanted = new Set<ItemId>();
+  nextNode: number;
+  readonly #fresh = new Map<ItemId, ItemKey>();
+  readonly #read: Reader;
+  readonly #last: ReadonlyMap<ItemId, CloudChange>;
+  readonly #doubts: Doubts;
+
+  constructor(read: Reader, last: ReadonlyMap<ItemId, CloudChange>, doubts: Doubts) {
+    this.#read = read;
+    this.#last = last;
+    this.#doubts = doubts;
+    this.nextNode = (read.meta.get("nextNode") as number | undefined) ?? ROOT + 1;
+  }
+
+  numberNewItems(): void {
+    const creates = this.#read.intents.count > 0;
+    for (const [id, change] of this.#last) {
+      if (change.deleted || this.#read.ids.get(id) !== undefined) continue;
+      const { item } = change;
+      if (item.parentId === undefined) this.#fresh.set(id, ROOT);
+      else this.#fresh.set(id, (creates ? this.#create(item) : undefined) ?? itemKey(this.nextNode++));
+    }
+  }
+
+  placeItems(): void {
+    for (const [id, change] of this.#last) {
+      if (change.deleted) continue;
+      const node = this.#nodeOf(id);
+      const parent = change.item.parentId === undefined ? ROOT : this.#nodeOf(change.item.parentId);
+      if (node === undefined) continue;
+      if (parent === undefined) this.#want(change.item.parentId);
+      else this.#place(node, change.item, parent);
+    }
+  }
+
+  #place(node: ItemKey, item: CloudItem, parent: ItemKey): void {
+    const held = this.#read.mirror.get(node);
+    const row = rowOf(item, parent, held);
+    const isHeld = held?.id === item.id;
+    // A kind never changes: an entry that says so is not of this item.
+    if (isHeld && (sameRow(held, row) || held.kind !== row.kind)) return;
+    if (isHeld && looksOlder(item, held) && !this.#doubts.read.has(item.id)) return this.#want(item.id);
+    this.rows.set(node, row);
+    if (this.#read.intents.get(node) && !held) this.claimed.set(node, row);
+  }
+
+  removeGone(): void {
+    const gone: ItemKey[] = [];
+    for (const [id, change] of this.#last) {
+      const node = change.deleted ? this.#read.ids.get(id) : undefined;
+      if (node !== undefined && node !== ROOT && !this.rows.has(node)) gone.push(node);
+    }
+    for (const node of gone) this.rows.set(node, null);
+    for (let at = 0; at < gone.length; at++)
+      for (const child of mirrorChildren(this.#read, gone[at]!)) if (this.#goesAlong(child)) gone.push(child);
+  }
+
+  /** True when a child of a folder that is gone is gone as well, and was not known to be. */
+  #goesAlong(child: ItemKey): boolean {
+    const id = this.#read.mirror.get(child)?.id;
+    const change = id === undefined ? undefined : this.#last.get(id);
+    // An entry that keeps it where it was contradicts the tombstone of the folder; one that moves it is checked like any other.
+    if (change && !change.deleted && !this.rows.has(child)) this.#want(id);
+    if (this.rows.has(child) || (change && !change.deleted)) return false;
+    this.rows.set(child, null);
+    return true;
+  }
+
+  checkParents(): void {
+    for (const row of this.rows.values()) {
+      if (!row || row.parent === ROOT) continue;
+      const parent = this.#rowNow(row.parent);
+      if (parent?.kind === "folder") continue;
+      this.#want(row.id);
+      this.#want(this.#read.mirror.get(row.parent)?.id ?? parent?.id);
+    }
+  }
+
+  checkSlots(): void {
+    const taken = new Map<string, ItemKey>();
+    for (const [node, row] of this.rows) {
+      if (!row || node === ROOT) continue;
+      const other = this.#occupant(node, row) ?? taken.get(`${row.parent}/${fold(row.name)}`);
+      if (other !== undefined) this.#settleSlot(node, row, other);
+      const now = this.rows.get(node);
+      if (now) taken.set(`${now.parent}/${fold(now.name)}`, node);
+    }
+  }
+
+  /** Two items in one slot: both are read; when both were, one is shown under another name. */
+  #settleSlot(node: ItemKey, row: MirrorItem, other: ItemKey): void {
+    const rival = this.#rowNow(other);
+    const known = [row.id, rival?.id].every((id) => id === undefined || this.#doubts.read.has(id));
+    if (!known) {
+      this.#want(row.id);
+      this.#want(rival?.id);
+      return;
+    }
+    const taken = (name: string): boolean => this.#occupant(node, { ...row, name }) !== undefined;
+    const name = conflictName(row.name, { device: "cloud", date: "same name", tag: node.toString(36) }, taken);
+    this.rows.set(node, { ...row, name });
+  }
+
+  /** Who is at a row's slot already: of the nodes that this batch does not touch. */
+  #occupant(node: ItemKey, row: MirrorItem): ItemKey | undefined {
+    const there = mirrorAt(this.#read, row.parent, fold(row.name));
+    return there === undefined || there === node || this.rows.has(there) ? undefined : there;
+  }
+
+  checkCycles(): void {
+    for (const [node, row] of this.rows) {
+      if (!row || row.kind !== "folder" || node === ROOT) continue;
+      if (this.#read.mirror.get(node)?.parent === row.parent) continue;
+      const seen = new Set<ItemKey>([node]);
+      for (let at = row.parent; at !== ROOT; at = this.#rowNow(at)?.parent ?? ROOT) {
+        if (seen.has(at)) {
+          for (const each of seen) this.#want(this.#rowNow(each)?.id);
+          break;
+        }
+        seen.add(at);
+      }
+    }
+  }
+
+  /** The node of an unanswered create that asked for just this item. */
+  #create(item: CloudItem): ItemKey | undefined {
+    const parent = item.parentId === undefined ? undefined : this.#read.ids.get(item.parentId);
+    if (parent === undefined) return undefined;
+    for (const [node, intent] of this.#read.intents.range()) {
+      if (intent.parent !== parent || intent.kind !== item.kind || fold(intent.name) !== fold(item.name)) continue;
+      if (this.#read.mirror.get(node) || !viewLocal(this.#read, node)) continue;
+      if ([...this.#fresh.values()].includes(node)) continue;
+      if (item.kind === "folder" || (intent.size === item.size && (item.size === 0 || isHash(intent.hash, item.hash))))
+        return node;
+      const mayBeOurs = item.hash === undefined && intent.size === item.size;
+      if (mayBeOurs && this.#doubts.now - intent.at < CREATE_DOUBT_MS) this.#want(item.id);
+    }
+    return undefined;
+  }
+
+  #nodeOf(id: ItemId): ItemKey | undefined {
+    return this.#read.ids.get(id) ?? this.#fresh.get(id);
+  }
+
+  #rowNow(node: ItemKey): MirrorItem | undefined {
+    const row = this.rows.get(node);
+    return row === undefined ? this.#read.mirror.get(node) : (row ?? undefined);
+  }
+
+  #want(id: ItemId | undefined): void {
+    if (id !== undefined) this.wanted.add(id);
+  }
+}
+
+function isHash(a: string | undefined, b: string | undefined): boolean {
+  return a !== undefined && a === b;
+}
+
+function sameRow(a: MirrorItem, b: MirrorItem): boolean {
+  return (
+    a.id === b.id &&
+    a.parent === b.parent &&
+    a.name === b.name &&
+    a.kind === b.kind &&
+    a.size === b.size &&
+    a.mtime === b.mtime &&
+    a.eTag === b.eTag &&
+    a.cTag === b.cTag &&
+    a.hash === b.hash &&
+    a.opaque === b.opaque &&
+    a.birth === b.birth &&
+    a.webUrl === b.webUrl
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * The script from the tables: Mirror and Local as trees, planned, and carried out on a copy by the strict executor before anybody sends
+ * a step of it. Should the executor refuse, nothing is sent but content writes by id, which need nothing of the tree, and the case is
+ * handed out for a report.
+ */
+import type { Log } from "../base/log.ts";
+import { execute, type Refusal } from "../merge/executor.ts";
+import type { Overlay, Script, Step } from "../merge/merge.ts";
+import { plan } from "../merge/plan.ts";
+import type { ItemKey } from "../model/ids.ts";
+import { contentVersion } from "../model/item.ts";
+import type { Reader } from "../store/store.ts";
+import { localOnlyNodes, parkedNames, type MergeSettings } from "./merge-in.ts";
+import { localOverlay, mirrorTree } from "./trees.ts";
+
+export interface PlanReport {
+  readonly refusal: Refusal;
+  readonly script: Script;
+  readonly local: Overlay;
+}
+
+export function planFrom(
+  read: Reader,
+  settings: MergeSettings & { readonly log: Log; report(report: PlanReport): void },
+): Script {
+  const mirror = mirrorTree(read);
+  const local = localOverlay(read, mirror);
+  const script = plan(mirror, local, {
+    localOnly: localOnlyNodes(read, local, settings),
+    parked: parkedNames(read),
+    device: settings.device,
+  });
+  const ran = execute(mirror, script, local);
+  if (ran.ok) return script;
+  const where = ran.fault.step === undefined ? "its end" : script.steps[ran.fault.step]?.action;
+  settings.log.fault("a plan did not hold; only content is sent", { where, node: ran.fault.node, why: ran.fault.why });
+  settings.report({ refusal: ran.fault, script, local });
+  return contentOnly(read, script);
+}
+
+function contentOnly(read: Reader, script: Script): Script {
+  const steps: Step[] = [];
+  const left = new Set<ItemKey>(script.left);
+  for (const step of script.steps) {
+    const mirror = step.action === "writeContent" ? read.mirror.get(step.node) : undefined;
+    if (step.action === "writeContent" && mirror && step.bytes.seen === contentVersion(mirror))
+      steps.push({ ...step, needs: [] });
+    else left.add(step.node);
+  }
+  return { steps, deletes: 0, left: [...left].sort((a, b) => a - b) };
+}
+
+/** Unpushed bytes made from a version that the Mirror has moved past: they become a conflict copy before anything is planned. */
+export function hasOvertakenBytes(read: Reader): boolean {
+  for (const [node, row] of read.local.range()) {
+    if (!("content" in row) || row.content.from !== "blob") continue;
+    const mirror = read.mirror.get(node);
+    if (mirror && row.content.seen !== contentVersion(mirror) && !row.content.seen?.startsWith("blob:")) return true;
+  }
+  return false;
+}
+
+/** Nodes with records in the log although nothing of them is left to say, and nothing is under way. */
+export function finishedNodes(read: Reader): Set<ItemKey> {
+  const finished = new Set<ItemKey>();
+  const busy = new Set<ItemKey>();
+  for (const [, { op, status }] of read.ops.range())
+    if (status.state === "inflight" || read.intents.get(op.node)) busy.add(op.node);
+    else if (read.local.get(op.node) === undefined) finished.add(op.node);
+  for (const node of busy) finished.delete(node);
+  return finished;
+}

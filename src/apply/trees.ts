@@ -1,0 +1,99 @@
+/** The tables as the merge sees them: the Mirror as a tree, the Local rows as the differences to it. */
+import type { Bytes, Overlay, Tree, TreeNode } from "../merge/merge.ts";
+import { ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
+import { blobId } from "../model/ids.ts";
+import { blobVersion, contentVersion, type FileContent, type LocalItem, type MirrorItem } from "../model/item.ts";
+import type { BlobRow } from "../store/schema.ts";
+import { ofNode } from "../oplog/oplog.ts";
+import type { Reader } from "../store/store.ts";
+import { isGone, mirrorAt, mirrorChildren } from "../store/tree.ts";
+
+/** Characters of base32(SHA-256) in a conflict name. */
+const TAG_CHARACTERS = 6;
+const BLOB = "blob:";
+
+export function mirrorTree(read: Reader): Tree {
+  return {
+    get(node) {
+      const row = read.mirror.get(node);
+      if (row) return nodeOf(row);
+      return node === ROOT ? { kind: "folder", parent: ROOT, name: "", bytes: null, mtime: 0 } : undefined;
+    },
+    at: (parent, name) => mirrorAt(read, parent, name),
+    children: (node) => mirrorChildren(read, node),
+  };
+}
+
+export function nodeOf(row: MirrorItem): TreeNode {
+  const { kind, parent, name, mtime } = row;
+  return { kind, parent, name, mtime, bytes: kind === "folder" ? null : cloudBytes(row) };
+}
+
+export function cloudBytes(row: MirrorItem): Bytes {
+  return { version: contentVersion(row), size: row.size, ...(row.hash ? { hash: row.hash } : {}) };
+}
+
+/** The Local rows; a file without bytes of its own has those that `base` has. */
+export function localOverlay(read: Reader, base: Tree): Overlay {
+  const overlay = new Map<ItemKey, TreeNode | null>();
+  for (const [node, row] of read.local.range())
+    overlay.set(node, isGone(row) ? null : localNode(read, { node, row, base }));
+  return overlay;
+}
+
+function localNode(read: Reader, of: { node: ItemKey; row: LocalItem; base: Tree }): TreeNode {
+  const { kind, parent, name, mtime, content } = of.row;
+  if (kind === "folder") return { kind, parent, name, mtime, bytes: null };
+  const bytes = content.from === "blob" ? unpushed(read, of.node, content) : of.base.get(of.node)?.bytes;
+  return { kind, parent, name, mtime, bytes: bytes ?? NO_BYTES };
+}
+
+/** A file whose bytes are the cloud's while the cloud has no such file: a broken store; it shows, and is sent, as nothing. */
+const NO_BYTES: Bytes = { version: "none", size: 0 };
+
+/** The blob of a version, when it is one of unpushed bytes. */
+export function blobIn(version: string | undefined): BlobId | undefined {
+  return version?.startsWith(BLOB) ? blobId(Number(version.slice(BLOB.length))) : undefined;
+}
+
+/**
+ * Bytes made from an upload under way are made from what that upload was made from; and should the upload turn out to have arrived,
+ * that is no news.
+ */
+function unpushed(read: Reader, node: ItemKey, content: FileContent & { from: "blob" }): Bytes {
+  const sent: { size: number; hash: string }[] = [];
+  let { seen } = content;
+  for (let blob = blobIn(seen), steps = 0; blob !== undefined && steps < 100; blob = blobIn(seen), steps++) {
+    const row = read.blobs.get(blob);
+    if (row?.hash && row.state !== "open") sent.push({ size: row.size, hash: row.hash });
+    const under = blob;
+    const op = ofNode(read, node).find(({ op: each }) => each.type === "writeContent" && each.blob === under)?.op;
+    if (op?.type !== "writeContent") break;
+    seen = op.seen;
+  }
+  const row = read.blobs.get(content.blob);
+  return {
+    version: blobVersion(content.blob),
+    size: content.size,
+    ...hashes(row),
+    ...(seen === undefined ? {} : { seen }),
+    ...(sent.length > 0 ? { sent } : {}),
+  };
+}
+
+function hashes(row: BlobRow | undefined): { hash?: string; tag?: string } {
+  if (!row || row.state === "open") return {};
+  return { ...(row.hash ? { hash: row.hash } : {}), ...(row.sha256 ? { tag: base32(row.sha256) } : {}) };
+}
+
+/** The first characters of lower-case base32 of a digest given in hex. */
+function base32(hex: string): string {
+  const letters = "abcdefghijklmnopqrstuvwxyz234567";
+  let tag = "";
+  for (let at = 0; at < TAG_CHARACTERS; at++) {
+    const bit = at * 5;
+    const nibbles = Number.parseInt(hex.slice(Math.floor(bit / 4), Math.floor(bit / 4) + 3), 16);
+    tag += letters[(nibbles >> (12 - (bit % 4) - 5)) & 31];
+  }
+  return tag;
+}

@@ -1,0 +1,44 @@
+/** What of Local changed in a transaction: nodes and (parent, name) entries, for the kernel's caches. */
+import type { ItemKey } from "../model/ids.ts";
+import { contentVersion } from "../model/item.ts";
+import type { Reader } from "../store/store.ts";
+import { viewLocal, type LocalView } from "../store/tree.ts";
+import type { Applied } from "./apply.ts";
+
+export interface Views {
+  /** To be asked after the change. */
+  changed(): Pick<Applied, "nodes" | "entries">;
+}
+
+/** Looks at the nodes as they are before the change. */
+export function watchViews(read: Reader, nodes: Iterable<ItemKey>): Views {
+  const before = new Map<ItemKey, LocalView | undefined>();
+  for (const node of nodes) before.set(node, viewLocal(read, node));
+  return {
+    changed() {
+      const changed: ItemKey[] = [];
+      const entries: { parent: ItemKey; name: string }[] = [];
+      for (const [node, was] of before) {
+        const is = viewLocal(read, node);
+        if (was ? is && looksTheSame(was, is) : !is) continue;
+        changed.push(node);
+        if (was) entries.push({ parent: was.parent, name: was.name });
+        if (is && !(was?.parent === is.parent && was.name === is.name))
+          entries.push({ parent: is.parent, name: is.name });
+      }
+      return { nodes: changed, entries };
+    },
+  };
+}
+
+function looksTheSame(a: LocalView, b: LocalView): boolean {
+  return (
+    a.parent === b.parent && a.name === b.name && a.mtime === b.mtime && a.size === b.size && bytesOf(a) === bytesOf(b)
+  );
+}
+
+function bytesOf({ kind, content, mirror }: LocalView): string | undefined {
+  if (kind === "folder") return undefined;
+  if (content.from === "blob") return `blob:${content.blob}`;
+  return mirror && contentVersion(mirror);
+}
