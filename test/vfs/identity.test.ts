@@ -248,8 +248,7 @@ describe("vfs/identity: while a request is under way", () => {
     const node = world.at("f");
     assert.equal(await world.xattr(node, "user.onedrive.id"), "noAttribute");
     assert.ok(world.store.read.blobs.get(sent.blob), "the bytes being sent stay");
-    world.acknowledge(old, sent.blob, "c2");
-    world.vfs.reunite(old);
+    await world.acknowledge(old, sent.blob);
     assert.equal(await world.xattr(node, "user.onedrive.id"), `id-${old}`);
     assert.deepEqual(world.opTypes(), ["writeContent"]);
     assert.equal((world.view(node)!.content as { seen?: string }).seen, "c2");

@@ -98,6 +98,7 @@ export class World {
 
   /** kill -9 and the next start. */
   kill(): void {
+    this.vfs.stopAccepting();
     this.store = this.store.kill();
     this.#start();
   }
@@ -142,27 +143,49 @@ export class World {
     );
   }
 
-  /** A request for the node is under way. */
+  /** A request for the node is under way: an upload when there is something to upload. */
   sending(node: ItemKey, on = true): void {
+    const upload = this.ops(node).some((op) => op.type === "writeContent");
     this.store.transact((tx) => {
       for (const [seq, record] of tx.ops.range())
-        if (record.op.node === node) tx.ops.put(seq, { ...record, status: { state: on ? "inflight" : "pending" } });
+        if (record.op.node === node && (!upload || record.op.type === "writeContent"))
+          tx.ops.put(seq, { ...record, status: { state: on ? "inflight" : "pending" } });
     });
   }
 
-  /** The upload of `blob` was answered: the cloud has version `version` of the node. What apply does, for a node that is gone or stays. */
-  acknowledge(node: ItemKey, blob: BlobId, version: string): void {
+  /** The upload of `blob` was answered: the cloud has a new version of the node. What apply, content and the flusher then do. */
+  async acknowledge(node: ItemKey, blob: BlobId): Promise<void> {
+    const version = `c${++this.#versions}`;
+    const bytes = this.#disk.blobs.get(blob)!.bytes;
+    this.cloud.put(this.store.read.mirror.get(node)!.id, version, bytes);
     this.store.transact((tx) => {
-      const mirror = { ...tx.mirror.get(node)!, cTag: cTag(version), eTag: eTag(`e${version}`) };
-      const gone = viewLocal(tx, node) === undefined;
-      changeTrees(tx, new Map([[node, gone ? { mirror, local: null } : { mirror, local: "clean" as const }]]));
-      for (const [seq, record] of tx.ops.range())
+      const size = bytes.length;
+      const view = viewLocal(tx, node);
+      const mirror = {
+        ...tx.mirror.get(node)!,
+        cTag: cTag(version),
+        eTag: eTag(`e${version}`),
+        size,
+        mtime: view?.mtime ?? 7,
+      };
+      const done = view?.content.from === "blob" && view.content.blob === blob;
+      const row = view && {
+        kind: view.kind,
+        parent: view.parent,
+        name: view.name,
+        mtime: view.mtime,
+        content: view.content,
+      };
+      const local = !row ? null : done ? { ...row, content: { from: "cloud" } as const } : row;
+      changeTrees(tx, new Map([[node, { mirror, local }]]));
+      for (const [seq, record] of Array.from(tx.ops.range()))
         if (record.op.node === node && record.status.state === "inflight") {
           tx.ops.remove(seq);
           tx.nodeOps.remove([node, seq]);
         }
-      tx.blobs.remove(blob);
     });
+    this.vfs.reunite(node);
+    await this.content.adopt(blob, node, version, true);
   }
 
   // ---- the person's side ------------------------------------------------------------------------------------------------------
