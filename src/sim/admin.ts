@@ -3,6 +3,7 @@
  * clock and sign-in. JSON, no tokens. It is free of latency, limits and faults, and its requests are not logged.
  */
 import { checkPreconditions, conflictOf, jsonBody, textField } from "./ask.ts";
+import { mustBeKept } from "./content.ts";
 import { empty, json, type Answer, type Plan } from "./exchange.ts";
 import { cTagOf, eTagOf, iso, type Json } from "./item-json.ts";
 import { pathOf, type Actor, type Item } from "./item.ts";
@@ -86,6 +87,7 @@ function planPutFile({ sim, call, names, by }: At): Plan {
 function getFile({ sim, names }: At): Answer {
   const item = existing(sim, names);
   if (!item.content) throw badRequest("invalidRequest", "This is a folder.");
+  mustBeKept(item.content);
   const body = {
     kind: "content",
     content: item.content,

@@ -5,7 +5,7 @@
  * - `unkept`: bytes that were hashed and thrown away (`--discard-content`); reading them is refused.
  */
 import type { MadeContent } from "./made-content.ts";
-import { unsupported } from "./refusal.ts";
+import { unsupported, type Refusal } from "./refusal.ts";
 
 export type Content =
   | { readonly kind: "stored"; readonly blob: number; readonly size: number; readonly hash: string }
@@ -52,13 +52,22 @@ export interface ContentReader {
   read(content: Content, from: number, to: number): Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
+/** Throws when there are no bytes to read. */
+export function mustBeKept(content: Content): void {
+  if (content.kind === "unkept") throw notKept();
+}
+
+function notKept(): Refusal {
+  return unsupported("reading content that --discard-content did not keep");
+}
+
 export function contentReader(blobs: Blobs, made: MadeContent): ContentReader {
   return {
     hash: (content) => (content.kind === "made" ? made.hash(content.stamp, content.size) : content.hash),
     read(content, from, to) {
       if (to <= from) return new Uint8Array(0);
       if (content.kind === "made") return made.pieces(content.stamp, from, to);
-      if (content.kind === "unkept") throw unsupported("reading content that --discard-content did not keep");
+      if (content.kind === "unkept") throw notKept();
       return blobs.read(content.blob, from, to);
     },
   };

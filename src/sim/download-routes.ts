@@ -1,6 +1,6 @@
 /** Bytes going out over a pre-authenticated link: whole, or one range of them. A token sent along is ignored. */
 import { eTagOf, mimeTypeOf } from "./item-json.ts";
-import type { Content } from "./content.ts";
+import { mustBeKept, type Content } from "./content.ts";
 import { empty, type Answer, type Plan } from "./exchange.ts";
 import type { Item } from "./item.ts";
 import { notFound, Refusal } from "./refusal.ts";
@@ -30,6 +30,7 @@ function download(call: Call): Answer {
   const version = item?.extra?.versions?.find((each) => each.label === signed.version);
   const content = signed.version === 0 ? item?.content : version?.content;
   if (!item || item.binned || !content) throw notFound();
+  mustBeKept(content);
   return contentAnswer(call, item, content);
 }
 

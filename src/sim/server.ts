@@ -50,8 +50,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const server = http.createServer(
     { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
     (req, res) => {
-      serve(door, req, res).catch((error: unknown) => {
-        req.socket.destroy();
+      const { socket } = req;
+      serve(door, { req, res, socket, head: headOf(req) }).catch((error: unknown) => {
+        socket.destroy();
         if (!isBrokenConnection(error)) options.onDefect(error);
       });
     },
@@ -94,46 +95,52 @@ interface Door {
   readonly down: Pace;
 }
 
-async function serve(door: Door, req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
+function headOf(req: http.IncomingMessage): Head {
+  return { method: req.method ?? "GET", target: req.url ?? "/", headers: req.headers as Head["headers"] };
+}
+
+async function serve(door: Door, incoming: Incoming): Promise<void> {
   const { sim, clock, latencyMs } = door.options;
-  const head: Head = { method: req.method ?? "GET", target: req.url ?? "/", headers: req.headers as Head["headers"] };
-  if (isAdmin(head.target)) return serveAdmin(door, { req, res, head });
-  if (!sim.network.up) return void req.socket.destroy();
+  const { socket } = incoming;
+  if (isAdmin(incoming.head.target)) return serveAdmin(door, incoming);
+  if (!sim.network.up) return void socket.destroy();
   if (latencyMs > 0) await sleep(clock, latencyMs);
-  if (req.socket.destroyed) return undefined;
-  return exchange(door, { req, res, head });
+  if (socket.destroyed) return undefined;
+  return exchange(door, incoming);
 }
 
 async function serveAdmin(door: Door, incoming: Incoming): Promise<void> {
-  const { req, res } = incoming;
-  if (!isLoopback(req.socket.remoteAddress)) {
+  const { socket, res } = incoming;
+  if (!isLoopback(socket.remoteAddress)) {
     res.writeHead(403).end();
     return;
   }
-  door.adminSockets.add(req.socket);
+  door.adminSockets.add(socket);
   try {
     await exchange(door, incoming);
   } finally {
-    door.adminSockets.delete(req.socket);
+    door.adminSockets.delete(socket);
   }
 }
 
 interface Incoming {
   readonly req: http.IncomingMessage;
   readonly res: http.ServerResponse;
+  /** Kept apart: a request forgets its socket once it is destroyed. */
+  readonly socket: Socket;
   readonly head: Head;
 }
 
-async function exchange(door: Door, { req, res, head }: Incoming): Promise<void> {
+async function exchange(door: Door, { req, res, socket, head }: Incoming): Promise<void> {
   const { sim, clock } = door.options;
   const flight = sim.open(head);
   const bytes = await receive(door, flight, req);
-  if (bytes === undefined) return;
+  if (bytes === undefined) return void socket.destroy();
   const { answer, lost, transport } = flight.finish(bytes);
-  if (lost) return void req.socket.destroy();
+  if (lost) return void socket.destroy();
   if (transport.stallMs !== undefined) await sleep(clock, transport.stallMs);
-  if (req.socket.destroyed) return;
-  await send(door, { flight, res, answer, limit: transport.down ?? {} });
+  if (socket.destroyed) return undefined;
+  return send(door, { flight, res, answer, limit: transport.down ?? {} });
 }
 
 /** The collected body; undefined when it broke off, and then the request is abandoned. */
@@ -158,7 +165,6 @@ async function receive(door: Door, flight: Flight, req: http.IncomingMessage): P
     await inflow?.flush();
   } catch (error) {
     flight.abandon();
-    req.socket.destroy();
     if (isBrokenConnection(error)) return undefined;
     throw error;
   }
