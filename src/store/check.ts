@@ -2,7 +2,7 @@
  * Verifies every invariant of the store (SPEC.md), for `onedrivectl check`, for tests and simulations. It only reads, reports
  * what it finds instead of throwing, and works in slices, so that a large store can be checked while it is used.
  */
-import { ROOT, itemKey, type ItemKey } from "../model/ids.ts";
+import { ROOT, itemKey, opId, type ItemKey } from "../model/ids.ts";
 import type { LocalItem, MirrorItem } from "../model/item.ts";
 import { fold } from "../model/name.ts";
 import { decodeRecord } from "../op/codec.ts";
@@ -39,11 +39,7 @@ export function* checkSlices(read: Reader): Generator<Problem[]> {
   );
   yield* overRows(read, "localSlots", ([parent, name], node) => slotProblems(read, parent, name, node));
   yield* overRows(read, "ops", (seq, record) => recordProblems(read, seq, record));
-  yield* overRows(read, "nodeOps", ([node, seq]) =>
-    read.ops.get(seq as never)?.op.node === node
-      ? []
-      : [problem("L1", `the index names record ${seq}, which is not of its node`, node)],
-  );
+  yield* overRows(read, "nodeOps", ([node, seq]) => indexProblems(read, node, seq));
   yield* overRows(read, "blobs", (blob) => belowNext(read, "nextBlob", blob, "T8", `blob ${blob}`));
 }
 
@@ -141,6 +137,12 @@ function recordProblems(read: Reader, seq: Rows["ops"]["key"], row: Rows["ops"][
   return found;
 }
 
+function indexProblems(read: Reader, node: ItemKey, seq: number): Problem[] {
+  const record = decodeRecord(read.ops.get(opId(seq)));
+  const right = record.ok && record.value.op.node === node;
+  return right ? [] : [problem("L1", `the index names record ${seq}, which is not of its node`, node)];
+}
+
 function belowNext(
   read: Reader,
   counter: "nextNode" | "nextOp" | "nextBlob",
@@ -149,7 +151,8 @@ function belowNext(
   what: string,
 ): Problem[] {
   const next = read.meta.get(counter);
-  const fine = number === ROOT || (typeof next === "number" && number < next);
+  const isRoot = counter === "nextNode" && number === ROOT;
+  const fine = isRoot || (typeof next === "number" && number < next);
   return fine ? [] : [problem(invariant, `${what} was never given out (next is ${String(next)})`)];
 }
 

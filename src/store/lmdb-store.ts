@@ -32,6 +32,7 @@ import { TABLES } from "./schema.ts";
 import {
   StoreFull,
   type Key,
+  type OpenedStore,
   type Reader,
   type Store,
   type StoreFault,
@@ -50,15 +51,6 @@ export interface LmdbStoreOptions {
   readonly isReadable?: (path: string) => Promise<boolean>;
   /** A journal longer than this is replaced by a checkpoint, when it is also long against the LMDB file. */
   readonly checkpointBytes?: number;
-}
-
-export interface Recovered extends Found {
-  readonly commit: number;
-}
-
-export interface OpenedStore {
-  readonly store: Store;
-  readonly recovered: Recovered;
 }
 
 type Settings = Required<LmdbStoreOptions>;

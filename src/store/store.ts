@@ -52,6 +52,21 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** How a store was found when it was opened. */
+export interface Recovered {
+  /** `afterKill`: the process had died, nothing is missing. `restored`: the machine had; rebuilt from checkpoint and journal. */
+  readonly how: "fresh" | "clean" | "afterKill" | "restored";
+  /** The number of its last commit. */
+  readonly commit: number;
+  /** What a restore could not bring back, for a person. */
+  readonly lost?: string;
+}
+
+export interface OpenedStore {
+  readonly store: Store;
+  readonly recovered: Recovered;
+}
+
 /** The disk of the state folder is full; becomes ENOSPC at the door. */
 export class StoreFull extends Error {
   override readonly name = "StoreFull";

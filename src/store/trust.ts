@@ -15,14 +15,9 @@ import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
 import type { Mark } from "./mark.ts";
 import { CHECKPOINT, LIVE } from "./paths.ts";
 import { restore } from "./restore.ts";
-import { StoreFull, type StoreFault } from "./store.ts";
+import { StoreFull, type Recovered, type StoreFault } from "./store.ts";
 
-/** How the store was found. */
-export interface Found {
-  readonly how: "fresh" | "clean" | "afterKill" | "restored";
-  /** What a restore could not bring back, for a person. */
-  readonly lost?: string;
-}
+export type Found = Omit<Recovered, "commit">;
 
 export interface Place {
   readonly disk: Disk;

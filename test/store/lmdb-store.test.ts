@@ -21,9 +21,9 @@ import { manualClock } from "../../src/base/clock.ts";
 import { folded, itemKey, type Folded, type ItemKey } from "../../src/model/ids.ts";
 import { BARRIER_INTERVAL_MS } from "../../src/model/limits.ts";
 import { isReadable } from "../../src/store/file-check.ts";
-import { openLmdbStore, type LmdbStoreOptions, type OpenedStore } from "../../src/store/lmdb-store.ts";
+import { openLmdbStore, type LmdbStoreOptions } from "../../src/store/lmdb-store.ts";
 import { memoryStore } from "../../src/store/memory-store.ts";
-import type { Store, StoreFault, Writer } from "../../src/store/store.ts";
+import type { OpenedStore, Store, StoreFault, Writer } from "../../src/store/store.ts";
 import { crashDisk } from "./crash-disk.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));

@@ -11,8 +11,8 @@ import { test } from "node:test";
 import { manualClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { itemKey, type ItemKey } from "../../src/model/ids.ts";
-import { openLmdbStore, type OpenedStore } from "../../src/store/lmdb-store.ts";
-import type { Reader, Store } from "../../src/store/store.ts";
+import { openLmdbStore } from "../../src/store/lmdb-store.ts";
+import type { OpenedStore, Reader, Store } from "../../src/store/store.ts";
 import { crashDisk, type CrashDisk } from "./crash-disk.ts";
 
 const FIRST_BOOT = "boot-1";
