@@ -46,7 +46,7 @@ export function whenListed<T>(core: Core, folder: ItemKey, answer: () => Reply<T
 }
 
 export function isListed(read: Reader, folder: ItemKey): boolean {
-  if (read.meta.get("enumerated") !== undefined || read.listed.get(folder) !== undefined) return true;
+  if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
   return folder !== ROOT && read.mirror.get(folder) === undefined;
 }
 

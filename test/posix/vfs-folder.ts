@@ -29,9 +29,10 @@ const CODES: Partial<Record<FaultKind, string>> = {
 
 const caller: Caller = { uid: 1000, gid: 1000, pid: 1 };
 
-export function vfsFolder(vfs: Vfs, pause: () => void): Calls {
+/** `root`: the folder that paths are relative to. */
+export function vfsFolder(vfs: Vfs, pause: () => void | Promise<void>, root: ItemKey = ROOT): Calls {
   const find = async (path: string): Promise<Attributes> => {
-    let at = must(vfs.getattr(ROOT));
+    let at = must(vfs.getattr(root));
     for (const name of path.split("/").filter((part) => part !== "" && part !== ".")) {
       if (at.kind !== "folder") throw coded("notFolder");
       at = name === ".." ? must(vfs.getattr(must(vfs.parentOf(at.inode)))) : await done(vfs.lookup(at.inode, name));
