@@ -1,9 +1,9 @@
 /** Reading what a client asked: query options with and without `$`, JSON bodies, preconditions, conflict behaviour, times. */
+import type { Head } from "./exchange.ts";
 import { cTagOf, eTagOf, type Json } from "./item-json.ts";
 import type { Item } from "./item.ts";
 import type { ClientTimes, Conflict } from "./mutate.ts";
 import { badRequest, preconditionFailed } from "./refusal.ts";
-import type { Call } from "./service.ts";
 import type { World } from "./world.ts";
 
 export function option(query: URLSearchParams, name: string): string | undefined {
@@ -70,7 +70,7 @@ export function conflictOf(query: URLSearchParams, body: Json, otherwise: Confli
 
 /** Throws 412 unless If-Match and If-None-Match hold for the item (undefined: there is none). */
 export function checkPreconditions(
-  head: { headers: Call["head"]["headers"] },
+  head: Head,
   item: Item | undefined,
   world: World,
 ): void {

@@ -91,3 +91,11 @@ export function empty(status: number, headers: Record<string, string> = {}): Ans
 export function text(status: number, type: string, value: string): Answer {
   return { status, headers: {}, body: { kind: "text", text: value, type } };
 }
+
+/** A request as faults see it. */
+export interface Struck {
+  readonly plan: Pick<Plan, "route" | "group">;
+  readonly method: string;
+  readonly target: string;
+  subject(): Subject;
+}

@@ -1,7 +1,6 @@
 /** Does a fault fit a request? By its kind, its route (a name, group, method, pattern or part of the path) and its item. */
-import type { FaultSpec, Subject } from "./exchange.ts";
+import type { FaultSpec, Struck, Subject } from "./exchange.ts";
 import { kinds } from "./fault-kinds.ts";
-import type { Struck } from "./faults.ts";
 import { pathOf } from "./item.ts";
 import { collate } from "./names.ts";
 import type { World } from "./world.ts";

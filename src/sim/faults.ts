@@ -6,7 +6,7 @@
 import { deltaFault } from "./fault-delta.ts";
 import { fitting } from "./fault-match.ts";
 import { kinds, readFault } from "./fault-kinds.ts";
-import { empty, json, text, type Answer, type FaultSpec, type Hits, type Plan, type Subject } from "./exchange.ts";
+import { empty, json, text, type Answer, type FaultSpec, type Hits, type Struck } from "./exchange.ts";
 import type { Pen } from "./item-json.ts";
 import type { Item } from "./item.ts";
 import type { Later } from "./later.ts";
@@ -15,13 +15,6 @@ import { notFound, preconditionFailed, Refusal } from "./refusal.ts";
 import { SERVICE, type World } from "./world.ts";
 import { Past } from "./past.ts";
 import { writeFile } from "./mutate.ts";
-
-export interface Struck {
-  readonly plan: Pick<Plan, "route" | "group">;
-  readonly method: string;
-  readonly target: string;
-  subject(): Subject;
-}
 
 /** What happens to the connection, apart from the answer. */
 export interface TransportFault {
