@@ -23,7 +23,7 @@ export function refusal(refused: Refused): Fault {
   return fault(kind, whyOf(refused.status, error), {
     status: refused.status,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(refused.changing && UNCLEAR.has(kind) ? { unclear: true } : {}),
+    ...(refused.changing && (UNCLEAR.has(kind) || refused.status === 503) ? { unclear: true } : {}),
   }).fault;
 }
 

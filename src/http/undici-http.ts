@@ -4,7 +4,7 @@
  * byte of the request is written.
  */
 import { Readable } from "node:stream";
-import { DecoratorHandler, EnvHttpProxyAgent, errors, request as undiciRequest, type Dispatcher } from "undici";
+import { DecoratorHandler, EnvHttpProxyAgent, errors, type Dispatcher } from "undici";
 import { systemClock, type Clock } from "../base/clock.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import {
@@ -81,8 +81,8 @@ class UndiciHttp implements Http {
 
   async #request(request: HttpRequest, flight: Flight): Promise<Result<HttpAnswer, NetFailure>> {
     try {
-      const data = await undiciRequest(request.url, {
-        dispatcher: this.#agent,
+      const data = await this.#agent.request({
+        ...addressOf(request.url),
         method: request.method as Dispatcher.HttpMethod,
         headers: { ...request.headers },
         ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
@@ -240,6 +240,14 @@ function markSent(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
     const opaque = "opaque" in options ? options.opaque : undefined;
     return dispatch(options, new SentMark(handler, opaque) as Handler);
   };
+}
+
+/** The path exactly as given: parsing would re-encode some characters, and signed addresses do not survive that. */
+function addressOf(address: string): { origin: string; path: string } {
+  const url = new URL(address);
+  const [, given = ""] = /^[a-z]+:\/\/[^/?#]+([^#]*)/i.exec(address) ?? [];
+  const plain = given.startsWith("/") && /^[\x21-\x7e]*$/.test(given);
+  return { origin: url.origin, path: plain ? given : url.pathname + url.search };
 }
 
 function bodyOf(body: NonNullable<HttpRequest["body"]>): string | Uint8Array | Readable {
