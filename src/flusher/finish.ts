@@ -6,13 +6,12 @@ import type { Pushing } from "./pushing.ts";
 
 export async function finish(pushing: Pushing, pushed: Pushed, item: CloudItem | undefined): Promise<void> {
   const applied = pushing.apply.acknowledge(pushed, item);
-  const adopted = applied.adopt.map(({ blob, node, version, same }) =>
-    pushing.content.adopt(blob, node, version, same),
-  );
   pushing.acknowledged(pushed.node);
   pushing.applied(applied);
   if (item && (pushed.action === "createFile" || pushed.action === "createFolder")) remember(pushing, item);
-  await Promise.all(adopted);
+  await Promise.all(
+    applied.adopt.map(({ blob, node, version, same }) => pushing.content.adopt(blob, node, version, same)),
+  );
 }
 
 function remember({ fresh, clock }: Pushing, item: CloudItem): void {

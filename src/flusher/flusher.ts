@@ -40,7 +40,7 @@ export interface FlusherOptions {
    * at the place of a node that is gone here may take its item over.
    */
   acknowledged(node: ItemKey): void;
-  /** After every transaction that changed what people see, for the kernel's caches. Its bytes are adopted already. */
+  /** After every transaction that changed what people see, for the kernel's caches.. */
   applied(applied: Applied): void;
   /** An answer showed that the cloud has moved or cannot be reached: the puller should look. */
   stirred(): void;

@@ -57,13 +57,21 @@ class Engine implements Flusher {
   readonly #unresolved: Set<ItemKey>;
   readonly #loop: Loop;
   #fullUntil = 0;
+  #telling = false;
   #askers: { readonly at: number; answer(): void }[] = [];
 
   constructor(options: FlusherOptions) {
     this.#options = options;
     const calls = gather(options.drive, this.#stopping.signal);
     const durable = groupBarrier(() => options.store.barrier());
-    this.#pushing = { ...options, calls, durable, fresh: new Map() };
+    this.#pushing = {
+      ...options,
+      calls,
+      durable,
+      fresh: new Map(),
+      applied: (applied) => this.#quietly(() => options.applied(applied)),
+      acknowledged: (node) => this.#quietly(() => options.acknowledged(node)),
+    };
     this.#waits = waits(options.clock, options.random.split("flusher"));
     this.#planning = new Planning(options);
     this.#unresolved = new Set(unresolvedNodes(this.#pushing));
@@ -78,6 +86,8 @@ class Engine implements Flusher {
   }
 
   wake(): void {
+    // Word of our own acknowledgement comes back here: the plan expected it.
+    if (this.#telling) return this.#planning.advance();
     this.#planning.move();
     this.#loop.wake();
   }
@@ -160,6 +170,15 @@ class Engine implements Flusher {
     await Promise.all([...this.#running.values()].map(({ done }) => done));
     for (const { answer } of this.#askers) answer();
     return this.status();
+  }
+
+  #quietly(tell: () => void): void {
+    this.#telling = true;
+    try {
+      tell();
+    } finally {
+      this.#telling = false;
+    }
   }
 
   // ---- one round ----

@@ -42,6 +42,8 @@ export async function resolve(pushing: Pushing, node: ItemKey, signal: AbortSign
 export function release(pushing: Pushing, node: ItemKey, why?: string): void {
   pushing.store.transact((tx) => {
     if (tx.intents.get(node)) tx.intents.remove(node);
+    const park = tx.parks.get(node);
+    if (park && tx.mirror.get(node)?.name !== park.parkingName) tx.parks.remove(node);
     // What differs no more has nothing to say: the request was carried out, or the cloud got there by itself.
     if (tx.local.get(node) === undefined) dropNode(tx, node);
     else markPending(tx, node, why);

@@ -75,8 +75,9 @@ async function freeze(pushing: Pushing, step: Step): Promise<Result<Frozen | und
   return blob === undefined ? ok(undefined) : pushing.content.freeze(blob);
 }
 
-/** Bytes that do not match their hash are never sent; a full disk passes. */
+/** Bytes that do not match their hash are never sent; bytes nobody wants any more need no sending; a full disk passes. */
 function afterFreeze(why: Fault): End {
+  if (why.kind === "stale") return { end: "stale", remerged: false, why: why.why };
   return why.kind === "io" ? { end: "park", fault: why } : { end: "wait", fault: why };
 }
 

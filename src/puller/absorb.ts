@@ -39,11 +39,10 @@ export function absorber(pulling: Needs): Absorb {
   };
 }
 
-/** In the turn of the transaction: bytes first, then whoever caches what changed. */
+/** In the turn of the transaction: whoever caches what changed, and the bytes. */
 async function announce({ content, applied }: Needs, done: Applied): Promise<void> {
-  const adopted = done.adopt.map(({ blob, node, version, same }) => content.adopt(blob, node, version, same));
   applied(done);
-  await Promise.all(adopted);
+  await Promise.all(done.adopt.map(({ blob, node, version, same }) => content.adopt(blob, node, version, same)));
 }
 
 /** Hashes unpushed bytes that a conflict is about; returns those that cannot be hashed. */

@@ -29,7 +29,7 @@ export interface PullerOptions {
   readonly pollMs: number;
   /** Longest wait of `list` for the network. */
   readonly listTimeoutMs: number;
-  /** After every transaction that changed what people see, for the kernel's caches. Its bytes are adopted already. */
+  /** After every transaction that changed what people see, for the kernel's caches.. */
   applied(applied: Applied): void;
   /** The cloud can be reached, or not any more. */
   onlineChanged(online: boolean): void;

@@ -14,6 +14,7 @@ import { DEFAULT_LOCAL_ONLY_NAMES, fold } from "../../src/model/name.ts";
 import { createPuller } from "../../src/puller/delta-puller.ts";
 import type { Puller } from "../../src/puller/puller.ts";
 import { memoryStore, type MemoryStore } from "../../src/store/memory-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { localAt, localChildren, viewLocal } from "../../src/store/tree.ts";
 import { createVfs, type VfsControl } from "../../src/vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../../src/vfs/vfs.ts";
@@ -46,7 +47,9 @@ export class Device {
   flusher!: Flusher;
   readonly #disk = fakeDisk();
   readonly #options: DeviceOptions;
+  crashes = 0;
   #lives = 0;
+  #crash = { at: Infinity, how: "kill" as "kill" | "powerCut", seen: 0 };
 
   constructor(options: DeviceOptions) {
     this.name = options.name;
@@ -63,7 +66,9 @@ export class Device {
     const life = this.#lives;
     const alive = (): boolean => life === this.#lives;
     const clock = livingClock(this.#options.clock, alive);
-    const drive = livingDrive(this.drive, alive);
+    const point = (): void => void (alive() && this.#reach());
+    const drive = livingDrive(this.drive, alive, point);
+    const store = mortalStore(this.store, point);
     const log = {
       fault: (message: string) => void this.log.push(message),
       trace: (message: string) => void this.log.push(`  ${message}`),
@@ -77,14 +82,14 @@ export class Device {
       this.flusher.wake();
     };
     this.content = fakeContent({
-      store: this.store,
+      store,
       drive,
       disk: this.#disk,
       random,
       dirtied: (event) => this.vfs.dirtied(event),
     });
     this.vfs = createVfs({
-      store: this.store,
+      store,
       content: this.content,
       clock,
       log,
@@ -97,8 +102,8 @@ export class Device {
       list: (folder) => this.puller.list(folder),
       changed: (event) => void (event.kind === "logged" && this.flusher.wake()),
     });
-    this.apply = storeApply({ store: this.store, device: name, clock });
-    const { store, content, apply } = this;
+    this.apply = storeApply({ store, device: name, clock, log });
+    const { content, apply } = this;
     const shared = { store, content, apply, drive, clock, random, log, applied, onDefect };
     this.puller = createPuller({
       ...shared,
@@ -116,6 +121,23 @@ export class Device {
       cloud: this.puller,
       acknowledged: (node) => this.vfs.reunite(node),
       stirred: () => this.puller.wake(),
+    });
+  }
+
+  /** Dies when the next `at` points (requests, answers, commits, barriers) have passed. */
+  crashAt(at: number, how: "kill" | "powerCut"): void {
+    this.#crash = { at, how, seen: 0 };
+  }
+
+  #reach(): void {
+    if (++this.#crash.seen !== this.#crash.at) return;
+    this.crashes++;
+    // The dead process goes on to its next await and no further; the next one starts after that.
+    this.#lives++;
+    const next = this.#crash.how === "kill" ? this.store.kill() : this.store.powerCut();
+    setImmediate(() => {
+      this.store = next;
+      this.start();
     });
   }
 
@@ -247,17 +269,42 @@ function livingClock(clock: ManualClock, alive: () => boolean): Clock {
 }
 
 /** A dead process sends nothing and hears nothing; what it sent before goes its way. */
-function livingDrive(drive: FakeDrive, alive: () => boolean): FakeDrive {
+function livingDrive(drive: FakeDrive, alive: () => boolean, point: () => void): FakeDrive {
   const silence = new Promise<never>(() => undefined);
   return new Proxy(drive, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
       if (typeof value !== "function") return value;
       return (...args: unknown[]) => {
+        point();
         if (!alive()) return silence;
         const answer: unknown = value.apply(target, args);
-        return answer instanceof Promise ? answer.then((outcome: unknown) => (alive() ? outcome : silence)) : answer;
+        if (!(answer instanceof Promise)) return answer;
+        return answer.then((outcome: unknown) => {
+          point();
+          return alive() ? outcome : silence;
+        });
       };
     },
   });
+}
+
+/** A store whose process may die before or after every commit and barrier. */
+function mortalStore(store: MemoryStore, point: () => void): Store {
+  return {
+    read: store.read,
+    transact(change) {
+      point();
+      const outcome = store.transact(change);
+      point();
+      return outcome;
+    },
+    async barrier() {
+      point();
+      await store.barrier();
+      point();
+    },
+    beforeBarrier: (hook) => store.beforeBarrier(hook),
+    close: () => store.close(),
+  };
 }

@@ -147,11 +147,13 @@ export class FakeContent implements Content {
         });
     });
     await this.step();
+    // No power cut may bring back the time before the acknowledgement without the bytes.
+    await this.#options.store.barrier();
     this.disk.blobs.delete(blob);
   }
 
   async sweep(): Promise<void> {
-    await this.step();
+    await this.#options.store.barrier();
     for (const blob of this.disk.blobs.keys())
       if (!this.#options.store.read.blobs.get(blob) && !this.#fresh.has(blob) && !this.openBlob(blob))
         this.disk.blobs.delete(blob);
