@@ -7,7 +7,6 @@ import type { Conflict, Overlay, Rebased, Tree, TreeNode } from "../merge/merge.
 import { rebase } from "../merge/rebase.ts";
 import { overlaid } from "../merge/tree-view.ts";
 import { itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
-import type { MirrorItem } from "../model/item.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import { ofNode } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
@@ -105,10 +104,10 @@ function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): De
     for (let to = names.get(at); to !== undefined; to = names.get(at)) at = to;
     return at;
   };
+  // A node whose item is gone may be given the identity of another: what is gone comes first.
   const bound = new Map<ItemKey, TreeNode | null>();
-  for (const [node, state] of remote)
-    if (!state) bound.set(node, null);
-    else bound.set(nameOf(node), { ...state, parent: nameOf(state.parent) });
+  for (const [node, state] of remote) if (!state) bound.set(node, null);
+  for (const [node, state] of remote) if (state) bound.set(nameOf(node), { ...state, parent: nameOf(state.parent) });
   const after = { ...incoming, nextNode: next };
   return { incoming: after, settings, base, remote: overlaid(base, bound), local, localOnly, rebased, nameOf };
 }
@@ -116,8 +115,9 @@ function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): De
 function write(merge: Merge): Applied {
   const { tx, incoming, rebased, nameOf } = merge;
   const changes = new Map<ItemKey, NodeChange>();
+  for (const [node, row] of incoming.rows) if (!row) changes.set(node, { mirror: null });
   for (const [node, row] of incoming.rows)
-    changes.set(nameOf(node), { mirror: row && ({ ...row, parent: nameOf(row.parent) } satisfies MirrorItem) });
+    if (row) changes.set(nameOf(node), { mirror: { ...row, parent: nameOf(row.parent) } });
   for (const [node, local] of localStates(merge)) changes.set(node, { ...changes.get(node), local });
   const views = watchViews(tx, changes.keys());
   const adopt = moveBytes(merge);

@@ -42,6 +42,7 @@ export class SmallDevice {
   readonly cloud: SmallCloud;
   readonly clock = manualClock(1_760_000_000_000);
   readonly complaints: string[] = [];
+  trace: (line: string) => void = () => undefined;
   #seq = 0;
 
   constructor(name: string, cloud: SmallCloud) {
@@ -167,6 +168,7 @@ export class SmallDevice {
   pull(random: Random): void {
     const from = (this.store.read.meta.get("cursor") as string | undefined) ?? "0";
     const { changes, cursor } = this.cloud.since(Number(from));
+    this.trace(`${this.name} pulls ${changes.map((each) => (each.deleted ? `-${each.id}` : each.item.id)).join(" ")}`);
     const told = [...changes, ...changes.filter(() => random.next() < 0.2)].sort(() => random.next() - 0.5);
     this.#batch(told, String(cursor));
   }
@@ -204,14 +206,22 @@ export class SmallDevice {
       return false;
     }
     const step = random.pick(ready);
+    this.trace(
+      `${this.name} sends ${step.action} ${step.node}${"name" in step ? ` to ${step.parent}/${step.name}` : ""}`,
+    );
     const upTo = this.#begin(step);
     const reply = this.#send(step);
+    if (reply.why !== undefined) this.trace(`  refused: ${reply.why}`);
     if (random.next() < faults.die) {
+      this.trace("  dies");
       this.store = this.store.kill();
       this.apply = this.#open();
       return true;
     }
-    if (reply.why === undefined && random.next() < faults.lost) return true;
+    if (reply.why === undefined && random.next() < faults.lost) {
+      this.trace("  does not hear");
+      return true;
+    }
     if (reply.why === undefined) this.#acknowledge(step, { upTo, item: reply.item });
     else this.#refused(step);
     return true;

@@ -26,6 +26,7 @@ class World {
     this.random = seededRandom(seed);
     this.devices = Array.from({ length: devices }, (_, index) => new SmallDevice(`pc${index}`, this.cloud));
     for (let i = 0; i < 6; i++) this.web();
+    for (const device of this.devices) device.trace = (line) => void this.trace.push(line);
     for (const device of this.devices) device.pull(this.random);
   }
 
