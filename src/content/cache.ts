@@ -29,6 +29,7 @@ export class Cache {
   readonly #files = new Map<string, CleanFile>();
   readonly #unwritten = new Set<CleanFile>();
   #cancelWrite: (() => void) | undefined;
+  readonly #removals = new Set<Promise<void>>();
   #total: number | undefined;
 
   constructor(options: CacheOptions) {
@@ -114,6 +115,7 @@ export class Cache {
     for (const file of this.#files.values()) {
       if (file.node !== node) continue;
       freed += file.here.total;
+      this.#removeRow(node, file.version);
       await file.discard();
       this.#settle(file);
     }
@@ -125,8 +127,7 @@ export class Cache {
   }
 
   isOpen(node: ItemKey): boolean {
-    for (const file of this.#files.values())
-      if (file.node === node && (file.sources > 0 || file.hydration.busy)) return true;
+    for (const file of this.#files.values()) if (file.node === node && (file.sources > 0 || file.isBusy)) return true;
     return false;
   }
 
@@ -154,9 +155,10 @@ export class Cache {
         for (const file of files) {
           const before = tx.cached.get(file.node);
           const mirror = tx.mirror.get(file.node);
-          if (!mirror || contentVersion(mirror) !== file.version) continue;
+          const current = mirror !== undefined && contentVersion(mirror) === file.version;
+          if (!current && before?.version !== file.version) continue;
           if (before && before.version !== file.version) superseded.push([file.node, before]);
-          if (!file.here.isEmpty) tx.cached.put(file.node, rowOf(file));
+          if (current && !file.here.isEmpty) tx.cached.put(file.node, rowOf(file));
           else if (before) tx.cached.remove(file.node);
         }
       });
@@ -171,10 +173,11 @@ export class Cache {
     for (const file of files) this.#settle(file);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.writeRows();
     this.#cancelWrite?.();
     for (const file of this.#files.values()) file.closeFile();
+    await Promise.all(this.#removals);
   }
 
   #of(node: ItemKey, version: string, mirror: MirrorItem): CleanFile {
@@ -230,7 +233,7 @@ export class Cache {
 
   /** Lets the object go when nobody needs it; a superseded version loses its bytes then. */
   #settle(file: CleanFile): void {
-    if (file.sources > 0 || file.hydration.busy || this.#unwritten.has(file)) return;
+    if (file.sources > 0 || file.isBusy || this.#unwritten.has(file)) return;
     const key = keyOf(file.node, file.version);
     if (this.#files.get(key) !== file) return;
     this.#files.delete(key);
@@ -256,9 +259,12 @@ export class Cache {
   /** Removes the files of a version that has no row any more and that nobody reads. */
   #forget(node: ItemKey, version: string, bytes: number): void {
     this.#count(-bytes);
-    void removeClean(this.#path(node, version), this.#options.identities).catch((error: unknown) =>
-      this.#options.log.trace("an old version could not be removed from the cache", { error }),
-    );
+    const removal = removeClean(this.#path(node, version), this.#options.identities)
+      .catch((error: unknown) =>
+        this.#options.log.trace("an old version could not be removed from the cache", { error }),
+      )
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
   }
 
   #path(node: ItemKey, version: string): string {

@@ -98,6 +98,11 @@ export class CleanFile implements Target {
     return this.here.covers(0, this.size);
   }
 
+  /** Bytes are on their way or being verified. */
+  get isBusy(): boolean {
+    return this.hydration.busy || this.#verifying !== undefined;
+  }
+
   get have(): "none" | "some" | "all" {
     if (this.isComplete) return "all";
     return this.here.isEmpty ? "none" : "some";
@@ -350,7 +355,7 @@ export class CleanFile implements Target {
     await fs.rename(disk.path, this.#path);
     disk.path = this.#path;
     await this.#describe(disk.path, { node, version, size, ...(item ? { item } : {}) });
-    if (epoch !== this.#epoch) return;
+    if (epoch !== this.#epoch) return removeClean(this.#path, this.#context.identities);
     this.durable = true;
     this.#context.changed(this, 0);
   }

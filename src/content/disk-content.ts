@@ -204,7 +204,7 @@ class DiskContent implements Content, SourceOwner {
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
     await this.#frozen.retire();
     await this.blobs.syncAll();
-    this.#cache.close();
+    await this.#cache.close();
     this.#files.closeAll();
     await this.#hasher.close();
   }

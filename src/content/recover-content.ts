@@ -2,7 +2,8 @@
  * What content does once at start, before anybody opens a file: makes its folders, finishes what a killed process left half done, and
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
- *  - After a clean stop nothing is looked at but the list of blobs.
+ *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row.
+ *  - After a clean stop nothing else is looked at but the list of blobs.
  *  - After kill -9 on the same boot every row is true: the page cache outlived the process.
  *  - After a power cut (another boot) only files under their final name are trusted; growing ones go.
  *  - A blob's file that the store has never heard of (a lost or older index) is moved to `found`, where nothing deletes it.
@@ -13,6 +14,7 @@ import type { Log } from "../base/log.ts";
 import { itemId, itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import type { Store } from "../store/store.ts";
+import { changeTrees, viewLocal, type NodeChange } from "../store/tree.ts";
 import { blobsOnDisk } from "./blobs.ts";
 import { cleanPath } from "./cache.ts";
 import { BLOBS_FOLDER } from "./disk-content.ts";
@@ -28,7 +30,7 @@ export interface RecoverContentOptions {
   readonly log: Log;
 }
 
-/** An open blob and the length it really has: what was written after its Local row was last recorded is in it too. */
+/** An open blob and the length it really has. */
 export interface OpenBlob {
   readonly blob: BlobId;
   readonly node: ItemKey;
@@ -53,12 +55,13 @@ export interface RecoveredContent {
 export const FOUND_FOLDER = "found";
 
 export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
-  const { stateDir, cacheDir, after } = options;
+  const { store, stateDir, cacheDir, after } = options;
   for (const folder of [stateDir, join(stateDir, BLOBS_FOLDER), cacheDir])
     await fs.mkdir(folder, { recursive: true, mode: 0o700 });
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
+  recordLengths(store, open);
   const clean = after === "clean" ? { cleanDropped: 0, cleanAdopted: 0 } : await lookAtCache(options);
   return { open, missing, found, ...clean };
 }
@@ -115,6 +118,18 @@ async function lookAtRows(
     else if (row.state === "open") open.push({ blob, node: row.node, length: (await fs.stat(path(blob))).size });
   }
   return { open, missing };
+}
+
+/** What was written after the vfs last recorded the length is in the file: the Local row gets the length that the file has. */
+function recordLengths(store: Store, open: readonly OpenBlob[]): void {
+  const changes = new Map<ItemKey, NodeChange>();
+  for (const { blob, node, length } of open) {
+    const view = viewLocal(store.read, node);
+    if (view?.content.from !== "blob" || view.content.blob !== blob || view.content.size === length) continue;
+    const { kind, parent, name, mtime, content } = view;
+    changes.set(node, { local: { kind, parent, name, mtime, content: { ...content, size: length } } });
+  }
+  if (changes.size > 0) store.transact((tx) => changeTrees(tx, changes));
 }
 
 /** Compares the rows of clean bytes with the cache folder, in both directions. */
