@@ -69,11 +69,7 @@ export function conflictOf(query: URLSearchParams, body: Json, otherwise: Confli
 }
 
 /** Throws 412 unless If-Match and If-None-Match hold for the item (undefined: there is none). */
-export function checkPreconditions(
-  head: Head,
-  item: Item | undefined,
-  world: World,
-): void {
+export function checkPreconditions(head: Head, item: Item | undefined, world: World): void {
   const ifMatch = head.headers["if-match"];
   if (ifMatch !== undefined && (!item || !tagMatches(ifMatch, item, world))) throw preconditionFailed();
   const ifNoneMatch = head.headers["if-none-match"];

@@ -90,12 +90,8 @@ export const kinds: Readonly<Record<string, KindInfo>> = {
 /** Other names people give to kinds. */
 const aliases: Readonly<Record<string, Partial<FaultSpec> & { kind: string }>> = {
   throttle: { kind: "status", status: 429 },
-  "lost-before": { kind: "lost", when: "before" },
-  "lost-after": { kind: "lost", when: "after" },
   drop: { kind: "lost" },
   reset: { kind: "lost" },
-  "drop-before": { kind: "lost", when: "before" },
-  "drop-after": { kind: "lost", when: "after" },
   "lost-answer": { kind: "lost", when: "after" },
   "stall-headers": { kind: "stall" },
   "stalled-headers": { kind: "stall" },
@@ -121,6 +117,10 @@ const aliases: Readonly<Record<string, Partial<FaultSpec> & { kind: string }>> =
   "content-rewrite": { kind: "rewrite" },
   "delta-duplicates": { kind: "delta-duplicate" },
   gone: { kind: "resync" },
+  disconnect: { kind: "lost" },
+  "session-expired": { kind: "not-found", by: "session" },
+  "upload-url-expired": { kind: "url-expired", route: "upload" },
+  "download-url-expired": { kind: "url-expired", route: "download" },
 };
 
 /** Reads a fault as posted; unknown kinds and fields of a wrong form are refused. */
@@ -153,14 +153,19 @@ const FIELDS: readonly string[] = (
   "direction by seconds ms bytes bytesPerSecond fields"
 ).split(" ");
 
+/** The kind as we name it. A status may stand for its kind, and `-before` or `-after` (`-commit`) may be part of the name. */
 function canonical(asked: string): Partial<FaultSpec> & { kind: string } {
   const plain = asked
     .replace(/([a-z])([A-Z])/g, "$1-$2")
     .replace(/[ _]/g, "-")
     .toLowerCase();
-  if (/^[1-5]\d\d$/.test(plain)) return { kind: "status", status: Number(plain) };
-  if (kinds[plain]) return { kind: plain };
-  const alias = aliases[plain];
-  if (alias) return alias;
-  throw badRequest("invalidRequest", `Unknown fault kind ${asked}; there are: ${Object.keys(kinds).join(", ")}.`);
+  const [, base = plain, when] = /^(.+?)-(before|after)(?:-commit)?$/.exec(plain) ?? [];
+  const known = /^[1-5]\d\d$/.test(base)
+    ? { kind: "status", status: Number(base) }
+    : kinds[base]
+      ? { kind: base }
+      : aliases[base];
+  if (!known)
+    throw badRequest("invalidRequest", `Unknown fault kind ${asked}; there are: ${Object.keys(kinds).join(", ")}.`);
+  return when === undefined ? known : { ...known, when: when as "before" | "after" };
 }

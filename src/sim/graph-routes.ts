@@ -1,6 +1,6 @@
 /** The Graph API's route table: method and action to a plan. What is not in it is refused with 501 and named. */
 import { findAt, itemAt, readPlace, specialPath, type Address } from "./address.ts";
-import { jsonBody, selected, pick, textField } from "./ask.ts";
+import { jsonBody, option, pick, selected, textField } from "./ask.ts";
 import type { Drive } from "./drive.ts";
 import { json, type Answer, type Hits, type Plan, type Subject } from "./exchange.ts";
 import { getDelta } from "./graph-delta.ts";
@@ -71,6 +71,7 @@ function planItem(call: SignedCall, address: Address): Plan {
     id === undefined ? routes[`${call.method} ${actionName(action)}`] : versionRoute(call.method, { action, id, last });
   if (!found)
     throw unsupported(`${call.method} ${[actionName(action), last].filter(Boolean).join("/") || "on an item"}`);
+  refuseUnknownOptions(call, found.name);
   const cheap = found.name === "delta" && /token=/.test(call.head.target);
   return {
     route: found.name,
@@ -137,6 +138,15 @@ function me(): Json {
     userPrincipalName: "person@example.com",
     mail: "person@example.com",
   };
+}
+
+const OPTIONS_MISSING = ["filter", "search", "skip", "count", "format"];
+
+/** An option left unread would give a wrong answer that looks right. */
+function refuseUnknownOptions(call: SignedCall, name: string): void {
+  const missing = name === "item.get" ? OPTIONS_MISSING : [...OPTIONS_MISSING, "expand"];
+  const asked = missing.find((each) => option(call.query, each) !== undefined);
+  if (asked !== undefined) throw unsupported(`$${asked} on ${name}`);
 }
 
 /** `delta(token='x')`, `view.delta`, `microsoft.graph.copy` and the like. */

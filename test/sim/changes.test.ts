@@ -182,6 +182,7 @@ test("sim A38: every answer has a request id and a date; what is missing is 501 
   assert.equal(headers["client-request-id"], "mine");
   assert.ok(headers["date"]);
   for (const line of [
+    `GET ${ROOT}/children?$filter=file`,
     "POST /v1.0/subscriptions",
     `GET ${ROOT}/thumbnails`,
     `POST ${ROOT}/createLink`,

@@ -1,5 +1,6 @@
 /** The fault engine: every kind strikes what it should, as often as it should, and does what it says. */
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
 import { test } from "node:test";
 import { kinds } from "../../src/sim/fault-kinds.ts";
 import { targetOf, testClient, type Client, type Loose } from "./client.ts";
@@ -254,7 +255,12 @@ test("faults strike by route, item, count, and the same for the same seed", asyn
   assert.equal((await client.admin("GET /_sim/faults"))[0].hits, 1);
 });
 
-test("every kind can be asked for by its name", async () => {
+test("every kind can be asked for by its name, and stands in SPEC.md", async () => {
   const client = await testClient();
+  const spec = fs.readFileSync(new URL("../../src/sim/SPEC.md", import.meta.url), "utf8");
+  const listed = [...spec.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap((row) =>
+    [...row[1]!.matchAll(/`([^`]+)`/g)].map((name) => name[1]!),
+  );
+  assert.deepEqual(listed.toSorted(), Object.keys(kinds).toSorted());
   for (const kind of Object.keys(kinds)) assert.equal((await fault(client, { kind })).kind, kind);
 });
