@@ -138,7 +138,9 @@ export const SPELLINGS_MAX = 10_000;
 /** The free space of the disk is asked for at most this often. */
 export const DISK_FREE_INTERVAL_MS = 2_000;
 /** Blob files that nobody needs any more are swept this long after the first of them. */
-export const SWEEP_DELAY_MS = 2_000;
+export const SWEEP_DELAY_MS = 10_000;
+/** A close moves the settle window of a file when its last recorded act is older than this. */
+export const TOUCH_GRAIN_MS = 100;
 
 /** A mount that says nothing for this long is taken for hanging, not for stale. */
 export const MOUNT_ANSWER_WAIT_MS = 2_000;

@@ -11,7 +11,7 @@ import type { Log } from "../base/log.ts";
 import type { Content, Source } from "../content/content.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
-import type { Facts, FileContent, LocalItem, Time } from "../model/item.ts";
+import type { Facts, LocalItem, Time } from "../model/item.ts";
 import { StoreFull, type Reader, type Store, type Writer } from "../store/store.ts";
 import type { LocalView } from "../store/tree.ts";
 import { viewLocal } from "../store/tree.ts";
@@ -118,8 +118,4 @@ export function setFacts(tx: Writer, node: ItemKey, change: Facts): void {
 export function timeOf(ms: number): Time {
   const s = Math.floor(ms / 1000);
   return { s, n: Math.round((ms - s * 1000) * 1e6) };
-}
-
-export function isDirty(content: FileContent): content is FileContent & { from: "blob" } {
-  return content.from === "blob";
 }

@@ -5,8 +5,9 @@
 import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, HandleId, ItemKey } from "../model/ids.ts";
+import { TOUCH_GRAIN_MS } from "../model/limits.ts";
 import { fold } from "../model/name.ts";
-import { ofNode } from "../oplog/oplog.ts";
+import { settledAt } from "../oplog/oplog.ts";
 import { changeTrees, localAt, newNode, viewLocal, type LocalView } from "../store/tree.ts";
 import { attributes, getattr, touchFolder, truncateOpen } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
@@ -201,7 +202,8 @@ export async function release(core: Core, handle: HandleId): Promise<Answer<unde
 }
 
 function closedForWriting(core: Core, node: ItemKey): void {
-  if (ofNode(core.read, node).length > 0 && !core.refusal()) touchOps(core, node);
+  const last = settledAt(core.read, node);
+  if (last !== undefined && core.clock.now() - last > TOUCH_GRAIN_MS) touchOps(core, node);
   if (core.waiting.splits.size > 0) splitSoon(core);
 }
 

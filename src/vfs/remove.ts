@@ -17,7 +17,7 @@ import { settleIdentity } from "./identity.ts";
 import { folderAt, forgetSpellings, whenListed } from "./lookup.ts";
 import { checkSealed } from "./sealed.ts";
 import { busyWith, dropOps, record, releaseBlob } from "./pending.ts";
-import { afterwards } from "./settle.ts";
+import { afterwards, sweepSoon } from "./settle.ts";
 import type { Answer, Reply } from "./vfs.ts";
 
 export function unlink(core: Core, parent: ItemKey, name: string): Reply<undefined> {
@@ -70,6 +70,7 @@ function removeEntry(core: Core, view: LocalView, asked: string): Answer<undefin
   }
   forgetSpellings(core, view.parent, asked);
   afterwards(core, done.value);
+  sweepSoon(core);
   return ok();
 }
 

@@ -16,7 +16,7 @@ import { settleIdentity } from "./identity.ts";
 import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
 import { checkSealed } from "./sealed.ts";
 import { departure, isEmpty, keepForHandles, notEmpty, recordDeparture } from "./remove.ts";
-import { afterwards } from "./settle.ts";
+import { afterwards, sweepSoon } from "./settle.ts";
 import type { Answer, Reply, Vfs } from "./vfs.ts";
 
 type Place = Parameters<Vfs["rename"]>[0];
@@ -102,6 +102,7 @@ function replace(core: Core, mover: LocalView, target: LocalView | undefined, re
   forgetSpellings(core, from.parent, from.name);
   forgetSpellings(core, to.parent, to.name);
   afterwards(core, done.value);
+  if (target) sweepSoon(core);
   return ok();
 }
 

@@ -16,16 +16,16 @@ export function afterwards(
   settled: { readonly lost: readonly ItemKey[]; readonly splits: readonly Pair[] },
 ): void {
   core.changed({ kind: "logged" });
-  sweepSoon(core);
   for (const node of settled.lost) if (core.files.of(node).length === 0) dropClean(core, node);
   for (const pair of settled.splits) core.waiting.splits.set(pair.old, pair);
   if (core.waiting.splits.size > 0) splitSoon(core);
 }
 
-/** Carries out the splits that wait and still apply; those whose file is being written stay. */
+/** Carries out the splits that wait and still apply; those whose file is being written stay. A sweep under way ends first. */
 export async function splitNow(core: Core): Promise<Answer<undefined>> {
   core.waiting.splitTimer?.();
   core.waiting.splitTimer = undefined;
+  await core.waiting.sweep;
   let outcome: Answer<undefined> = ok();
   for (const [old, pair] of Array.from(core.waiting.splits)) {
     if (core.files.of(pair.young).some((file) => file.write)) continue;
@@ -47,7 +47,9 @@ export function dropClean(core: Core, node: ItemKey): void {
 export function sweepSoon(core: Core): void {
   core.waiting.sweepTimer ??= core.clock.after(SWEEP_DELAY_MS, () => {
     core.waiting.sweepTimer = undefined;
-    core.content.sweep().catch((error: unknown) => core.log.fault("unneeded bytes could not be removed", { error }));
+    core.waiting.sweep = core.content
+      .sweep()
+      .catch((error: unknown) => core.log.fault("unneeded bytes could not be removed", { error }));
   });
 }
 

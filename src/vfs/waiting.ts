@@ -11,8 +11,10 @@ export interface Waiting {
   readonly splits: Map<ItemKey, Pair>;
   splitTimer: (() => void) | undefined;
   sweepTimer: (() => void) | undefined;
+  /** The last sweep begun. */
+  sweep: Promise<void>;
 }
 
 export function nothingWaiting(): Waiting {
-  return { splits: new Map(), splitTimer: undefined, sweepTimer: undefined };
+  return { splits: new Map(), splitTimer: undefined, sweepTimer: undefined, sweep: Promise.resolve() };
 }
