@@ -30,7 +30,7 @@ export interface Pace {
 }
 
 /** Exponential, with jitter from half to the whole. */
-export function backoffMs(tries: number, random: Random): number {
+function backoffMs(tries: number, random: Random): number {
   const most = Math.min(BACKOFF_FIRST_MS * 2 ** tries, BACKOFF_MOST_MS);
   return most / 2 + (random.next() * most) / 2;
 }
@@ -132,13 +132,19 @@ function againAfter(
   const safe = isSafe(call.method);
   if (!answer.ok) return safe && tries === 0 && answer.fault.unclear && answer.fault.kind === "offline" ? 0 : undefined;
   const { status, headers, body } = answer.value;
-  // The gate keeps the service's own Retry-After; this is for answers without one.
-  if (status === 429 || status === 509 || (status === 503 && safe))
-    return headers["retry-after"] ? 0 : backoffMs(tries, random);
-  if (safe && [408, 500, 502, 504].includes(status)) return backoffMs(tries, random);
-  if (status === 409 && !call.headers["if-match"] && parseError(body)?.codes.includes("resourceModified"))
-    return YOUNG_ITEM_WAIT_MS;
-  return undefined;
+  if (passes(status, safe)) return pauseBefore(headers, tries, random);
+  const young = status === 409 && !call.headers["if-match"] && parseError(body)?.codes.includes("resourceModified");
+  return young ? YOUNG_ITEM_WAIT_MS : undefined;
+}
+
+/** The status says that the same call may do better in a while. */
+export function passes(status: number, safe: boolean): boolean {
+  return status === 429 || status === 509 || (safe && [408, 500, 502, 503, 504].includes(status));
+}
+
+/** The gate keeps the service's own Retry-After; this is for answers without one. */
+export function pauseBefore(headers: Readonly<Record<string, string>>, tries: number, random: Random): number {
+  return headers["retry-after"] ? 0 : backoffMs(tries, random);
 }
 
 /** A lost answer is unclear only for a call that changes something. */

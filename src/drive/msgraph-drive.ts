@@ -63,7 +63,7 @@ export function msgraphDrive(options: MsgraphDriveOptions): MsgraphDrive {
   const graph = graphClient({ base: endpoint.graph, chain, last: sendCall(http) });
   const inner = new GraphDrive({
     asking: asking(graph, endpoint, clock),
-    outside: outside({ http, clock, gate, endpoint }),
+    outside: outside({ http, clock, random: options.random, gate, endpoint }),
     ...options,
   });
   const drive = withLog(withLimit(inner, REQUESTS_MAX), clock);
