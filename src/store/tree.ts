@@ -96,91 +96,146 @@ export interface NodeChange {
 
 /** Sets the given nodes to their new states, all at once. */
 export function changeTrees(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange>): void {
-  const before = [...changes.keys()].map((node) => ({ node, mirror: tx.mirror.get(node), local: viewLocal(tx, node) }));
-  const slots = new Map<string, { parent: ItemKey; name: Folded; mirror?: ItemKey; local?: ItemKey }>();
-  const touch = (place: { parent: ItemKey; name: string } | undefined, node: ItemKey): void => {
-    if (!place || node === ROOT) return;
-    const name = fold(place.name);
-    slots.set(`${place.parent}/${name}`, { parent: place.parent, name });
-  };
-  for (const was of before) {
-    touch(was.mirror, was.node);
-    touch(was.local, was.node);
-  }
-  // Occupants that are not part of the change keep their slots; a local occupant is found through the old indexes.
-  for (const [node, change] of changes) {
-    touch(change.mirror ?? undefined, node);
-    if (change.local && change.local !== "clean") touch(change.local, node);
-  }
-  for (const slot of slots.values()) {
-    const mirror = mirrorAt(tx, slot.parent, slot.name);
-    const local = localAt(tx, slot.parent, slot.name);
-    if (mirror !== undefined && !changes.has(mirror)) slot.mirror = mirror;
-    if (local !== undefined && !changes.has(local)) slot.local = local;
-  }
-  assertIds(tx, changes);
-  for (const [node, change] of changes) writeRows(tx, node, change);
-  for (const node of changes.keys()) {
-    if (node === ROOT) continue;
-    const mirror = tx.mirror.get(node);
-    const local = viewLocal(tx, node);
-    if (mirror) occupy(slots, mirror, node, "mirror");
-    if (local) occupy(slots, local, node, "local");
-  }
-  for (const slot of slots.values()) writeSlot(tx, slot);
+  const nodes = [...changes].map(([node, change]) => stateOf(tx, node, change));
+  assertIds(tx, nodes, changes);
+  const slots = new Slots(tx, changes);
+  for (const state of nodes) slots.collect(state);
+  for (const state of nodes) writeRows(tx, state);
+  for (const state of nodes) slots.occupy(state);
+  slots.write(tx);
+}
+
+/** One node before and after; everything is read once, before anything is written. */
+interface NodeState {
+  readonly node: ItemKey;
+  readonly mirrorWas: MirrorItem | undefined;
+  readonly mirror: MirrorItem | undefined;
+  readonly rowWas: LocalItem | LocalGone | undefined;
+  readonly row: LocalItem | LocalGone | undefined;
+}
+
+type Place = { readonly parent: ItemKey; readonly name: string };
+
+function stateOf(tx: Writer, node: ItemKey, change: NodeChange): NodeState {
+  const mirrorWas = tx.mirror.get(node);
+  const rowWas = tx.local.get(node);
+  const mirror = change.mirror === undefined ? mirrorWas : (change.mirror ?? undefined);
+  const row = needed(change.local === undefined ? rowWas : change.local, mirror);
+  return { node, mirrorWas, mirror, rowWas, row };
+}
+
+/** The Local row that says it, or none when the Mirror says it already. */
+function needed(
+  shown: LocalItem | LocalGone | null | "clean" | undefined,
+  mirror: MirrorItem | undefined,
+): LocalItem | LocalGone | undefined {
+  if (shown === undefined || shown === "clean") return undefined;
+  if (shown === null || isGone(shown)) return mirror && GONE;
+  return mirror && saysTheSame(shown, mirror) ? undefined : shown;
+}
+
+const GONE: LocalGone = { gone: true };
+
+function placeInLocal(
+  row: LocalItem | LocalGone | undefined,
+  mirror: MirrorItem | undefined,
+): LocalItem | MirrorItem | undefined {
+  if (!row) return mirror;
+  return isGone(row) ? undefined : row;
 }
 
 /** A cloud id belongs to one node: whoever has it now must give it up in the same change. */
-function assertIds(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange>): void {
+function assertIds(tx: Writer, nodes: readonly NodeState[], changes: ReadonlyMap<ItemKey, NodeChange>): void {
   const taken = new Set<ItemId>();
-  for (const [node, { mirror }] of changes) {
-    if (!mirror) continue;
-    const owner = tx.ids.get(mirror.id);
+  for (const { node, mirror, mirrorWas } of nodes) {
+    if (!mirror || !changes.get(node)?.mirror) continue;
+    const owner = mirrorWas?.id === mirror.id ? node : tx.ids.get(mirror.id);
     const given = owner === undefined || owner === node || changes.get(owner)?.mirror !== undefined;
     assert(given && !taken.has(mirror.id), `one node of an id: ${owner} and ${node}`);
     taken.add(mirror.id);
   }
 }
 
-function occupy(
-  slots: Map<string, { mirror?: ItemKey; local?: ItemKey }>,
-  place: { parent: ItemKey; name: string },
-  node: ItemKey,
-  side: "mirror" | "local",
-): void {
-  const slot = slots.get(`${place.parent}/${fold(place.name)}`);
-  assert(slot, `slot of node ${node} was collected`);
-  assert(slot[side] === undefined || slot[side] === node, `one ${side} occupant of a slot: ${slot[side]} and ${node}`);
-  slot[side] = node;
+function writeRows(tx: Writer, { node, mirrorWas, mirror, rowWas, row }: NodeState): void {
+  if (mirror !== mirrorWas) {
+    if (mirrorWas && mirrorWas.id !== mirror?.id && tx.ids.get(mirrorWas.id) === node) tx.ids.remove(mirrorWas.id);
+    if (mirror) tx.mirror.put(node, mirror);
+    else tx.mirror.remove(node);
+    if (mirror && mirrorWas?.id !== mirror.id) tx.ids.put(mirror.id, node);
+  }
+  if (row === rowWas) return;
+  if (row) tx.local.put(node, row);
+  else tx.local.remove(node);
 }
 
-function writeRows(tx: Writer, node: ItemKey, change: NodeChange): void {
-  const shown = change.local === undefined ? tx.local.get(node) : change.local;
-  if (change.mirror !== undefined) {
-    const old = tx.mirror.get(node);
-    if (old && old.id !== change.mirror?.id && tx.ids.get(old.id) === node) tx.ids.remove(old.id);
-    if (change.mirror) {
-      tx.mirror.put(node, change.mirror);
-      tx.ids.put(change.mirror.id, node);
-    } else if (old) tx.mirror.remove(node);
-  }
-  const mirror = tx.mirror.get(node);
-  if (shown === undefined || shown === "clean") return void (tx.local.get(node) && tx.local.remove(node));
-  const gone = shown === null || isGone(shown);
-  if (gone ? !mirror : mirror && saysTheSame(shown, mirror)) return void (tx.local.get(node) && tx.local.remove(node));
-  tx.local.put(node, gone ? { gone: true } : shown);
+interface Slot {
+  readonly key: readonly [ItemKey, Folded];
+  readonly mirrorWas: ItemKey | undefined;
+  readonly ownWas: ItemKey | 0 | undefined;
+  mirror: ItemKey | undefined;
+  local: ItemKey | undefined;
 }
 
-function writeSlot(tx: Writer, slot: { parent: ItemKey; name: Folded; mirror?: ItemKey; local?: ItemKey }): void {
-  const key = [slot.parent, slot.name] as const;
-  if (slot.mirror !== tx.mirrorSlots.get(key)) {
-    if (slot.mirror === undefined) tx.mirrorSlots.remove(key);
-    else tx.mirrorSlots.put(key, slot.mirror);
+/** The slots that a change touches: those its nodes leave and those they take. */
+class Slots {
+  private readonly slots = new Map<string, Slot>();
+  private readonly tx: Writer;
+  private readonly changes: ReadonlyMap<ItemKey, NodeChange>;
+
+  constructor(tx: Writer, changes: ReadonlyMap<ItemKey, NodeChange>) {
+    this.tx = tx;
+    this.changes = changes;
   }
-  const own = slot.local === slot.mirror ? undefined : (slot.local ?? 0);
-  if (own === tx.localSlots.get(key)) return;
-  if (own === undefined) tx.localSlots.remove(key);
-  else tx.localSlots.put(key, own);
+
+  collect({ node, mirrorWas, mirror, rowWas, row }: NodeState): void {
+    if (node === ROOT) return;
+    const places = new Set([mirrorWas, mirror, placeInLocal(rowWas, mirrorWas), placeInLocal(row, mirror)]);
+    for (const place of places) if (place) this.at(place);
+  }
+
+  occupy({ node, mirror, row }: NodeState): void {
+    if (node === ROOT) return;
+    const local = placeInLocal(row, mirror);
+    if (mirror) this.take(this.at(mirror), node, "mirror");
+    if (local) this.take(this.at(local), node, "local");
+  }
+
+  write(tx: Writer): void {
+    for (const { key, mirrorWas, mirror, ownWas, local } of this.slots.values()) {
+      if (mirror !== mirrorWas) {
+        if (mirror === undefined) tx.mirrorSlots.remove(key);
+        else tx.mirrorSlots.put(key, mirror);
+      }
+      const own = local === mirror ? undefined : (local ?? 0);
+      if (own === ownWas) continue;
+      if (own === undefined) tx.localSlots.remove(key);
+      else tx.localSlots.put(key, own);
+    }
+  }
+
+  private take(slot: Slot, node: ItemKey, side: "mirror" | "local"): void {
+    assert(
+      slot[side] === undefined || slot[side] === node,
+      `one ${side} occupant of a slot: ${slot[side]} and ${node}`,
+    );
+    slot[side] = node;
+  }
+
+  /** Occupants that are not part of the change keep their slots. */
+  private at(place: Place): Slot {
+    const name = fold(place.name);
+    const found = this.slots.get(`${place.parent}/${name}`);
+    if (found) return found;
+    const key = [place.parent, name] as const;
+    const mirrorWas = this.tx.mirrorSlots.get(key);
+    const ownWas = this.tx.localSlots.get(key);
+    const localWas = ownWas === undefined ? mirrorWas : ownWas || undefined;
+    const staying = (node: ItemKey | undefined): ItemKey | undefined =>
+      node !== undefined && this.changes.has(node) ? undefined : node;
+    const slot = { key, mirrorWas, ownWas, mirror: staying(mirrorWas), local: staying(localWas) };
+    this.slots.set(`${place.parent}/${name}`, slot);
+    return slot;
+  }
 }
 
 function saysTheSame(local: LocalItem, mirror: MirrorItem): boolean {
