@@ -142,6 +142,7 @@ class DiskInflow implements Inflow {
     const file = this.#file;
     if (this.#doors.discard && this.length > 0) return { kind: "unkept", size: this.length, hash: this.#hash.digest() };
     if (!file) return this.#doors.store(Buffer.concat(this.#gathered), this.#hash.digest());
+    this.#file = undefined;
     fs.ftruncateSync(file.fd, this.#hash.length);
     fs.closeSync(file.fd);
     return { kind: "stored", blob: file.blob, size: this.#hash.length, hash: this.#hash.digest() };
@@ -150,6 +151,7 @@ class DiskInflow implements Inflow {
   abort(): void {
     this.#gathered = [];
     const file = this.#file;
+    this.#file = undefined;
     if (!file) return;
     void this.#queue.then(() => {
       fs.closeSync(file.fd);

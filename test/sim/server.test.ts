@@ -86,6 +86,19 @@ test("a session takes large fragments, and a broken one leaves nothing", async (
   assert.equal(JSON.parse(done.body).file.hashes.quickXorHash, quickXorHash(bytes));
 });
 
+test("a large upload that is refused leaves nothing and harms nobody", async (t) => {
+  const web = await serve(t);
+  const put = (headers: Record<string, string>): Promise<Loose> =>
+    web.request("PUT /v1.0/me/drive/root:/big:/content", { body: Buffer.alloc(2_000_000, 4), headers });
+  assert.equal((await put({})).status, 201);
+  for (let i = 0; i < 5; i++) assert.equal((await put({ "if-none-match": "*" })).status, 412);
+  await fault(web, { kind: "503", count: 2, route: "content.put" });
+  for (let i = 0; i < 2; i++) assert.equal((await put({})).status, 503);
+  await fault(web, { kind: "lost-before", count: 1, route: "content.put" });
+  await assert.rejects(put({}));
+  assert.equal((await web.request("GET /_sim/files/big")).body.length, 2_000_000);
+});
+
 test("a body that ends early changes nothing, and Expect: 100-continue is answered", async (t) => {
   const web = await serve(t);
   const body = Buffer.alloc(100_000, 1);
