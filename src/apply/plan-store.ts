@@ -60,13 +60,22 @@ export function hasOvertakenBytes(read: Reader): boolean {
   return false;
 }
 
-/** Nodes with records in the log although nothing of them is left to say, and nothing is under way. */
-export function finishedNodes(read: Reader): Set<ItemKey> {
-  const finished = new Set<ItemKey>();
+/** What is left over: records of nodes that have nothing left to say, and parks of nodes that have their name (back). */
+export interface Leftovers {
+  readonly records: readonly ItemKey[];
+  readonly parks: readonly ItemKey[];
+}
+
+/** Nothing of a node with a request under way, or one whose answer is not known, is left over. */
+export function leftovers(read: Reader): Leftovers {
   const busy = new Set<ItemKey>();
-  for (const [, { op, status }] of read.ops.range())
-    if (status.state === "inflight" || read.intents.get(op.node)) busy.add(op.node);
-    else if (read.local.get(op.node) === undefined) finished.add(op.node);
-  for (const node of busy) finished.delete(node);
-  return finished;
+  for (const [node] of read.intents.range()) busy.add(node);
+  for (const [, { op, status }] of read.ops.range()) if (status.state === "inflight") busy.add(op.node);
+  const records = new Set<ItemKey>();
+  for (const [, { op }] of read.ops.range())
+    if (!busy.has(op.node) && read.local.get(op.node) === undefined) records.add(op.node);
+  const parks: ItemKey[] = [];
+  for (const [node, park] of read.parks.range())
+    if (!busy.has(node) && read.mirror.get(node)?.name !== park.parkingName) parks.push(node);
+  return { records: [...records], parks };
 }

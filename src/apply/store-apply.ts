@@ -14,7 +14,7 @@ import { acknowledgeIn } from "./acknowledge.ts";
 import type { Apply, Batch } from "./apply.ts";
 import { readChanges, type Incoming } from "./incoming.ts";
 import { decide, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
-import { finishedNodes, hasOvertakenBytes, planFrom, type PlanReport } from "./plan-store.ts";
+import { hasOvertakenBytes, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
 
 export interface ApplyOptions {
   readonly store: Store;
@@ -55,8 +55,7 @@ export function storeApply(options: ApplyOptions): Apply {
     acknowledge: (pushed, item) => store.transact((tx) => acknowledgeIn(tx, { pushed, item }, settings())),
     plan() {
       if (hasOvertakenBytes(store.read)) store.transact((tx) => mergeIn(tx, nothingNew(tx), settings()));
-      const finished = finishedNodes(store.read);
-      if (finished.size > 0) store.transact((tx) => finished.forEach((node) => dropNode(tx, node)));
+      sweep(store);
       return ok(planFrom(store.read, { ...settings(), log, report: (report) => options.report?.(report) }));
     },
   };
@@ -69,6 +68,15 @@ function noteProgress(tx: Writer, batch: Batch, now: number): void {
   }
   if (batch.cursor !== undefined) tx.meta.put("cursor", batch.cursor);
   if (batch.enumerated) tx.meta.put("enumerated", true);
+}
+
+function sweep(store: Store): void {
+  const { records, parks } = leftovers(store.read);
+  if (records.length + parks.length === 0) return;
+  store.transact((tx) => {
+    for (const node of records) dropNode(tx, node);
+    for (const node of parks) tx.parks.remove(node);
+  });
 }
 
 function nothingNew(tx: Writer): Incoming {
