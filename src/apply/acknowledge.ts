@@ -68,11 +68,18 @@ function answered(tx: Writer, { pushed, item, asked }: Answer, settings: MergeSe
   const owner = tx.ids.get(item.id);
   if (owner === undefined ? held || !isCreate(pushed) : owner !== node) return mergeAlone(tx, item, settings);
   if (held && looksOlder(item, held)) return NOTHING;
-  const parent = item.parentId === undefined ? ROOT : (tx.ids.get(item.parentId) ?? held?.parent ?? asked?.parent);
-  if (parent === undefined || !isFolder(tx, parent) || isBelow(tx, parent, node)) return NOTHING;
-  const row = rowOf(item, parent, held);
+  const row = placedRow(tx, item, held ?? asked);
+  if (!row || !isFolder(tx, row.parent) || isBelow(tx, row.parent, node)) return NOTHING;
   const given = held ? ours(pushed, held, row) : { ...row, ...(asked ? placeOf(tx, asked, row) : {}) };
   return record(tx, { pushed, row, given }, settings);
+}
+
+/** In a folder nobody knows yet the item is where it was, or was asked to be, until the feed tells of that folder. */
+function placedRow(tx: Writer, item: CloudItem, before: MirrorItem | IntentRow | undefined): MirrorItem | undefined {
+  const held = before && "id" in before ? before : undefined;
+  const parent = item.parentId === undefined ? ROOT : tx.ids.get(item.parentId);
+  if (parent !== undefined) return rowOf(item, parent, held);
+  return before && { ...rowOf(item, before.parent, held), name: before.name };
 }
 
 const NOTHING: Applied = { conflicts: [], nodes: [], entries: [], adopt: [] };
