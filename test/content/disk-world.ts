@@ -9,6 +9,8 @@ import type { Content } from "../../src/content/content.ts";
 import { diskContent } from "../../src/content/disk-content.ts";
 import { recoverContent, type RecoveredContent } from "../../src/content/recover-content.ts";
 import type { ItemKey } from "../../src/model/ids.ts";
+import type { MemoryStore } from "../../src/store/memory-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { World, type Made, type MakeOptions } from "../contract/content-world.ts";
 
 export interface DiskOptions {
@@ -17,6 +19,10 @@ export interface DiskOptions {
   readonly readTimeoutMs?: number;
   /** Instead of a new folder. */
   readonly root?: string;
+  /** Instead of a new store in memory; then nothing is restarted. */
+  readonly store?: Store;
+  /** How the process before this one ended, for a store that was used before. */
+  readonly after?: "clean" | "kill";
 }
 
 export interface DiskWorld {
@@ -58,9 +64,11 @@ export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
     defects: [] as unknown[],
     recovered: [] as RecoveredContent[],
   };
-  const log = { fault: (line: string) => void seen.faults.push(line), trace: () => undefined };
 
   const make = async (made: MakeOptions, after: "clean" | "kill" | "powerCut"): Promise<Made> => {
+    // A killed process says nothing: its store is dead, and it is not the world's any more.
+    const isAlive = (): boolean => disk.world === undefined || made.store === disk.world.store;
+    const log = { fault: (line: string) => void (isAlive() && seen.faults.push(line)), trace: () => undefined };
     seen.recovered.push(await recoverContent({ store: made.store, ...folders, after, log }));
     const content = diskContent({
       ...made,
@@ -72,8 +80,7 @@ export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
         readTimeoutMs: options.readTimeoutMs ?? 5_000,
       },
       log,
-      // A killed process says nothing: its store is dead.
-      onDefect: (error) => made.store === disk.world?.store && seen.defects.push(error),
+      onDefect: (error) => isAlive() && seen.defects.push(error),
       onStale: (node) => seen.stale.push(node),
     });
     return {
@@ -83,6 +90,9 @@ export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
     };
   };
   const disk = { root, ...folders, ...seen, world: undefined as unknown as World };
-  disk.world = await World.start((made) => make(made, "clean"));
+  disk.world = await World.start(
+    (made) => make(made, options.after ?? "clean"),
+    options.store as MemoryStore | undefined,
+  );
   return Object.defineProperty(disk, "content", { get: () => disk.world.content }) as DiskWorld;
 }

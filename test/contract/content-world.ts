@@ -32,10 +32,12 @@ export class World {
   refuse: Error | undefined;
   #made: Made | undefined;
 
-  static async start(make: (options: MakeOptions) => Promise<Made>): Promise<World> {
+  static async start(make: (options: MakeOptions) => Promise<Made>, store?: MemoryStore): Promise<World> {
     const world = new World();
+    if (store) world.store = store;
     const root = { id: itemId("root"), parent: ROOT, name: "", kind: "folder", size: 0, mtime: 0, birth: 0 } as const;
-    world.store.transact((tx) => changeTrees(tx, new Map([[ROOT, { mirror: root }]])));
+    if (!world.store.read.mirror.get(ROOT))
+      world.store.transact((tx) => changeTrees(tx, new Map([[ROOT, { mirror: root }]])));
     world.#made = await make({ store: world.store, drive: world.origin, dirtied: (event) => world.#dirty(event) });
     return world;
   }
