@@ -301,7 +301,7 @@ class Engine implements Flusher {
   async #ended(entry: Entry, end: End): Promise<void> {
     const { node, action } = entry.step;
     for (const each of [entry, ...this.#planning.current.of(node)])
-      if (each.state === "running") each.state = end.end === "done" && isSameStep(each, entry) ? "done" : "todo";
+      if (each.state === "running") each.state = stateAfter(end, isSameStep(each, entry));
     this.#planning.advance();
     if (end.end !== "done") this.#options.log.trace(`${action} was not carried out: ${whyOf(end)}`, { node });
     const mine = this.#running.get(node);
@@ -313,6 +313,7 @@ class Engine implements Flusher {
         return;
       case "stale":
         this.#planning.move();
+        if (!end.remerged) this.#waits.stalled(node);
         if (end.remerged && this.#waits.remerged(node)) this.#park(node, `the cloud keeps changing it: ${end.why}`);
         return;
       case "unclear":
@@ -382,6 +383,11 @@ class Engine implements Flusher {
       return !stuck && entry.touchedAt <= at;
     });
   }
+}
+
+function stateAfter(end: End, same: boolean): Entry["state"] {
+  if (!same) return "todo";
+  return end.end === "done" ? "done" : end.end === "stale" ? "void" : "todo";
 }
 
 /** The plan in use may be newer than the one the step was started from. */

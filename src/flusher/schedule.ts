@@ -16,7 +16,8 @@ export interface Entry {
   readonly touchedAt: number;
   /** Steps that hang together; moves and deletes of one group go one at a time. */
   readonly group: number;
-  state: "todo" | "running" | "done";
+  /** `void`: it did not hold when it was to start; the next plan knows better. */
+  state: "todo" | "running" | "done" | "void";
 }
 
 export interface Schedule {

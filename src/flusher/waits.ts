@@ -9,6 +9,7 @@ import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS, REMERGES_MAX } from "../model/limits
 interface Wait {
   tries: number;
   remerges: number;
+  stalls: number;
   until: number;
   failedAt: number;
   reason: string;
@@ -30,7 +31,7 @@ export function waits(clock: Clock, random: Random) {
   const of = (node: ItemKey): Wait => {
     const known = nodes.get(node);
     if (known) return known;
-    const fresh: Wait = { tries: 0, remerges: 0, until: 0, failedAt: 0, reason: "", kind: undefined };
+    const fresh: Wait = { tries: 0, remerges: 0, stalls: 0, until: 0, failedAt: 0, reason: "", kind: undefined };
     nodes.set(node, fresh);
     return fresh;
   };
@@ -50,6 +51,12 @@ export function waits(clock: Clock, random: Random) {
       wait.remerges++;
       if (wait.remerges > 1) wait.until = clock.now() + backoffMs(wait.remerges, random, BOUNDS);
       return wait.remerges > REMERGES_MAX;
+    },
+    /** Its step did not hold when it was to start. Once is nothing; again and again is not to keep the machine busy. */
+    stalled(node: ItemKey): void {
+      const wait = of(node);
+      wait.stalls++;
+      if (wait.stalls > 1) wait.until = clock.now() + backoffMs(wait.stalls, random, BOUNDS);
     },
     succeeded(node: ItemKey): void {
       nodes.delete(node);

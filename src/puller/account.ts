@@ -5,7 +5,7 @@
 import { failed, ok, type Result } from "../base/result.ts";
 import type { DriveInfo } from "../drive/drive.ts";
 import { fault, type Fault } from "../model/fault.ts";
-import { ROOT } from "../model/ids.ts";
+import { ROOT, type ItemId } from "../model/ids.ts";
 import { DRIVE_INFO_INTERVAL_MS } from "../model/limits.ts";
 import type { Writer } from "../store/store.ts";
 import type { Pulling } from "./pulling.ts";
@@ -25,6 +25,19 @@ export function accountFacts(pulling: Pick<Pulling, "store" | "drive" | "clock" 
     readAt = now;
     return info;
   };
+}
+
+/** The root's id; the root is in the Mirror afterwards, before anything below it. */
+export async function rootId(pulling: Pulling, signal: AbortSignal): Promise<Result<ItemId, Fault>> {
+  const known = pulling.store.read.mirror.get(ROOT);
+  if (known) return ok(known.id);
+  const drive = pulling.store.read.meta.get("drive") as KnownDrive | undefined;
+  const info = drive ? ok(drive) : await pulling.drive.info(signal);
+  if (!info.ok) return info;
+  const root = await pulling.drive.item(info.value.rootId, signal);
+  if (!root.ok) return root;
+  const kept = await pulling.absorb({ changes: [{ deleted: false, item: root.value }] }, signal);
+  return kept.ok ? ok(root.value.id) : kept;
 }
 
 /** The facts change rarely: when they are known, a failing request for them alone stops nothing. */

@@ -9,7 +9,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS } from "../model/limits.ts";
 import { absorber } from "./absorb.ts";
-import { accountFacts } from "./account.ts";
+import { accountFacts, rootId } from "./account.ts";
 import { auditor, type Auditor } from "./audit.ts";
 import { enumerateFirst } from "./enumerate.ts";
 import { lister } from "./list.ts";
@@ -124,6 +124,8 @@ class Rounds implements Puller {
   async #once(signal: AbortSignal): Promise<Outcome> {
     const known = await this.#pulling.knowDrive(signal);
     if (!known.ok) return known;
+    const root = await rootId(this.#pulling, signal);
+    if (!root.ok) return root;
     const enumerated = this.#options.store.read.meta.get("enumerated") === true;
     return enumerated ? await this.#poll(signal) : await enumerateFirst(this.#pulling, signal);
   }

@@ -7,6 +7,7 @@ import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
 import type { Reader } from "../store/store.ts";
+import { rootId } from "./account.ts";
 import { strongReads } from "./absorb.ts";
 import type { Pulling } from "./pulling.ts";
 
@@ -45,7 +46,7 @@ async function withDeadline(
 }
 
 async function listNow(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
-  const id = await idOf(pulling, folder, signal);
+  const id = folder === ROOT ? await rootId(pulling, signal) : idOf(pulling, folder);
   if (!id.ok) return id;
   const changes: CloudChange[] = [];
   for (let link: string | undefined, first = true; first || link !== undefined; first = false) {
@@ -59,17 +60,9 @@ async function listNow(pulling: Pulling, folder: ItemKey, signal: AbortSignal): 
   return pulling.absorb({ changes, listed: [id.value] }, signal);
 }
 
-/** The root is in the Mirror from the first answer on; before that it is read here. */
-async function idOf(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<ItemId, Fault>> {
+function idOf(pulling: Pulling, folder: ItemKey): Result<ItemId, Fault> {
   const known = pulling.store.read.mirror.get(folder);
-  if (known) return ok(known.id);
-  if (folder !== ROOT) return fault("notFound", "the folder is gone");
-  const info = await pulling.drive.info(signal);
-  if (!info.ok) return info;
-  const root = await pulling.drive.item(info.value.rootId, signal);
-  if (!root.ok) return root;
-  const kept = await pulling.absorb({ changes: [{ deleted: false, item: root.value }] }, signal);
-  return kept.ok ? ok(root.value.id) : kept;
+  return known ? ok(known.id) : fault("notFound", "the folder is gone");
 }
 
 /** A folder that is gone is told as such before the listing fails. */

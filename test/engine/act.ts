@@ -1,0 +1,148 @@
+/**
+ * Random acts of persons on devices and of somebody in the browser, with a ledger: every write has bytes of its own, and each act
+ * notes the contents that its actor could see and did away with.
+ */
+import type { Random } from "../../src/base/random.ts";
+import { isGone, viewLocal } from "../../src/store/tree.ts";
+import type { Device } from "./device.ts";
+import type { World } from "./world.ts";
+
+const NAMES = ["a", "b", "c", "D", "e.txt"];
+
+export class Ledger {
+  readonly made = new Set<string>();
+  readonly destroyed = new Set<string>();
+  /** Made or destroyed since the last barrier of a device: a power cut may take it back. */
+  readonly unsure = new Set<string>();
+  #serial = 0;
+
+  content(actor: string): string {
+    const text = `${actor} wrote ${++this.#serial}`;
+    this.made.add(text);
+    this.unsure.add(text);
+    return text;
+  }
+
+  destroy(contents: Iterable<string>): void {
+    for (const text of contents) {
+      this.destroyed.add(text);
+      this.unsure.add(text);
+    }
+  }
+}
+
+/** All folders and files of a device, as its person sees them. */
+function look(device: Device): { folders: string[]; files: string[] } {
+  const folders = [""];
+  const files: string[] = [];
+  for (let i = 0; i < folders.length; i++) {
+    for (const name of device.names(folders[i])) {
+      const path = folders[i] === "" ? name : `${folders[i]}/${name}`;
+      const kind = viewLocal(device.store.read, device.at(path))?.kind;
+      (kind === "folder" ? folders : files).push(path);
+    }
+  }
+  return { folders, files };
+}
+
+/** The bytes of a path without the network: those here, or those the cloud has had. */
+export function contentAt(world: World, device: Device, path: string): string {
+  const node = device.at(path);
+  const row = device.store.read.local.get(node);
+  if (row && !isGone(row) && row.content.from === "blob")
+    return Buffer.from(device.content.disk.blobs.get(row.content.blob)?.bytes ?? []).toString();
+  const mirror = device.store.read.mirror.get(node);
+  const version = world.cloud.everyVersion().find((each) => each.hash === mirror?.hash);
+  return Buffer.from(version?.bytes ?? []).toString();
+}
+
+function contentsBelow(world: World, device: Device, path: string): string[] {
+  const { files } = look(device);
+  return files
+    .filter((file) => file === path || file.startsWith(`${path}/`))
+    .map((file) => contentAt(world, device, file));
+}
+
+/** One act of the person at a device; faults of the filesystem (a name that is taken, a folder in itself) are no news. */
+export async function actHere(world: World, device: Device, ledger: Ledger, random: Random): Promise<string> {
+  const { folders, files } = look(device);
+  const place = (): string => {
+    const folder = random.pick(folders);
+    const name = random.pick(NAMES);
+    return folder === "" ? name : `${folder}/${name}`;
+  };
+  const kind = random.below(10);
+  if (kind < 3 || (files.length === 0 && kind < 9)) {
+    const path = place();
+    if (device.find(path) !== undefined) return "";
+    await device.write(path, ledger.content(device.name));
+    return `${device.name} makes ${path}`;
+  }
+  if (kind < 5) {
+    const path = random.pick(files);
+    ledger.destroy([contentAt(world, device, path)]);
+    await device.write(path, ledger.content(device.name));
+    return `${device.name} writes ${path}`;
+  }
+  if (kind === 5) {
+    const path = place();
+    if (device.find(path) !== undefined || path.split("/").length > 3) return "";
+    await device.mkdir(path);
+    return `${device.name} makes folder ${path}`;
+  }
+  if (files.length + folders.length === 1) return "";
+  if (kind < 8) return move(world, { device, ledger, from: random.pick([...files, ...folders.slice(1)]), to: place() });
+  const path = random.pick([...files, ...files, ...folders.slice(1)]);
+  ledger.destroy(contentsBelow(world, device, path));
+  await device.remove(path);
+  return `${device.name} removes ${path}`;
+}
+
+async function move(
+  world: World,
+  { device, ledger, from, to }: { device: Device; ledger: Ledger; from: string; to: string },
+): Promise<string> {
+  const target = device.find(to);
+  const read = device.store.read;
+  const source = device.at(from);
+  if (to.startsWith(`${from}/`) || to.toLowerCase() === from.toLowerCase()) return "";
+  if (target !== undefined) {
+    const kinds = [viewLocal(read, source)?.kind, viewLocal(read, target)?.kind];
+    if (kinds[0] !== "file" || kinds[1] !== "file") return "";
+    ledger.destroy([contentAt(world, device, to)]);
+  }
+  await device.rename(from, to);
+  return `${device.name} moves ${from} to ${to}`;
+}
+
+/** One act of somebody who sees the cloud itself. */
+export function actThere(world: World, ledger: Ledger, random: Random): string {
+  const rows = world.cloud.tree();
+  const text = (row: (typeof rows)[number]): string => Buffer.from(row.bytes ?? []).toString();
+  const folders = ["", ...rows.filter((row) => row.bytes === undefined).map((row) => row.path)];
+  const folder = random.pick(folders);
+  const path = folder === "" ? random.pick(NAMES) : `${folder}/${random.pick(NAMES)}`;
+  const there = world.cloud.at(path);
+  const web = world.cloud.as("web");
+  const kind = random.below(8);
+  if (kind < 4) {
+    if (there && there.bytes === undefined) return "";
+    if (there) ledger.destroy([text(there)]);
+    web.put(path, ledger.content("web"));
+    return `web writes ${path}`;
+  }
+  if (rows.length === 0) return "";
+  const row = random.pick(rows);
+  if (kind < 6) {
+    if (there || path.startsWith(`${row.path}/`)) return "";
+    web.move(row.path, path);
+    return `web moves ${row.path} to ${path}`;
+  }
+  if (kind === 6 && !there) {
+    web.mkdir(path);
+    return `web makes folder ${path}`;
+  }
+  ledger.destroy(rows.filter((each) => each.path === row.path || each.path.startsWith(`${row.path}/`)).map(text));
+  web.remove(row.path);
+  return `web removes ${row.path}`;
+}
