@@ -147,7 +147,7 @@ function placeOf(tx: Writer, asked: { parent: ItemKey; name: string }, row: Mirr
 function ownState(tx: Writer, pushed: Pushed, row: MirrorItem): LocalItem | null {
   const view = viewLocal(tx, pushed.node);
   if (!view) return null;
-  const { kind, parent, name, mtime, content, mirror } = view;
+  const { kind, parent, name, mtime, content } = view;
   const own = { kind, parent, name, mtime: keepsTime(tx, pushed, view) ? mtime : row.mtime };
   if (content.from === "cloud" || content.blob === pushed.blob) return { ...own, content: { from: "cloud" } };
   const seen = madeFrom(pushed, row, view) ? contentVersion(row) : content.seen;
@@ -228,11 +228,11 @@ function join(tx: Writer, node: ItemKey, item: CloudItem): void {
     [other, { mirror: null, local: null }],
     [node, { mirror: row, local: tx.local.get(node) as LocalItem }],
   ]);
-  for (const child of [...mirrorChildren(tx, other)]) {
+  for (const child of mirrorChildren(tx, other)) {
     const mirror = tx.mirror.get(child);
     if (mirror) changes.set(child, { ...changes.get(child), mirror: { ...mirror, parent: node } });
   }
-  for (const child of [...localChildren(tx, other)]) {
+  for (const child of localChildren(tx, other)) {
     const local = tx.local.get(child);
     if (local && !isGone(local)) changes.set(child, { ...changes.get(child), local: { ...local, parent: node } });
   }

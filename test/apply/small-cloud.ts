@@ -87,7 +87,7 @@ export class SmallCloud {
   #put(item: Omit<CloudItem, "eTag" | "cTag"> & { cTag?: CTag }, content: boolean): Reply {
     const n = ++this.#serial;
     const tag = content || item.cTag === undefined ? cTag(`"c:{${item.id}},${n}"`) : item.cTag;
-    const guid = `{${[...item.id].map((letter) => letter.charCodeAt(0).toString(16)).join("")}}`;
+    const guid = `{${Buffer.from(item.id).toString("hex")}}`;
     const next: CloudItem = { ...item, eTag: eTag(`"${guid},${n}"`), ...(item.kind === "file" ? { cTag: tag } : {}) };
     this.items.set(item.id, next);
     this.journal.push(item.id);

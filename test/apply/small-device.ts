@@ -126,7 +126,7 @@ export class SmallDevice {
 
   /** With everything below, the deepest first. */
   remove(node: ItemKey): void {
-    for (const child of [...localChildren(this.store.read, node)]) this.remove(child);
+    for (const child of Array.from(localChildren(this.store.read, node))) this.remove(child);
     const view = this.view(node)!;
     this.store.transact((tx) => {
       changeTrees(tx, new Map([[node, { local: null }]]));
@@ -155,10 +155,7 @@ export class SmallDevice {
   #blob(tx: Writer, node: ItemKey, hash: string): BlobId {
     const blob = blobId((tx.meta.get("nextBlob") as number | undefined) ?? 1);
     tx.meta.put("nextBlob", blob + 1);
-    const sha256 = [...hash]
-      .map((letter) => letter.charCodeAt(0).toString(16))
-      .join("")
-      .padEnd(64, "0");
+    const sha256 = Buffer.from(hash).toString("hex").padEnd(64, "0");
     tx.blobs.put(blob, { node, size: 1, state: "frozen", hash, sha256 });
     return blob;
   }

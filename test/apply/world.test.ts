@@ -141,7 +141,11 @@ class World {
       const path = (node: ReturnType<SmallDevice["nodes"]>[number]): string =>
         node === ROOT ? "" : `${path(device.view(node)!.parent)}/${device.view(node)!.name}`;
       for (const node of device.nodes()) if (node !== ROOT) here.set(path(node), device.hashOf(node) ?? "/");
-      assert.deepEqual([...here].sort(), [...inCloud].sort(), `${device.name} shows what the cloud has`);
+      assert.deepEqual(
+        Object.fromEntries(here),
+        Object.fromEntries(inCloud),
+        `${device.name} shows what the cloud has`,
+      );
     }
     const found = [...inCloud.values()].filter((hash) => hash !== "/");
     for (const hash of this.made)

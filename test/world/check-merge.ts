@@ -4,7 +4,7 @@
  * inputs (A4). Returns what is wrong, or undefined.
  */
 import { execute } from "../../src/merge/executor.ts";
-import type { Overlay, Rebased, RebaseInput, Script, Step, TreeNode } from "../../src/merge/merge.ts";
+import type { Rebased, RebaseInput, Script, Step, TreeNode } from "../../src/merge/merge.ts";
 import { plan } from "../../src/merge/plan.ts";
 import { rebase } from "../../src/merge/rebase.ts";
 import { ROOT, type ItemKey } from "../../src/model/ids.ts";
@@ -132,7 +132,7 @@ function shuffled(it: Case, merged: Merged): string | undefined {
   return scriptOf(other) === scriptOf(merged) ? undefined : "A4: another order of the inputs gives another script";
 }
 
-function planned(it: Case, { remote, rebased }: Merged): Script {
+export function planned(it: Case, { remote, rebased }: Merged): Script {
   return plan(asTree(remote), rebased.local, {
     localOnly: it.localOnly ?? new Set(),
     parked: it.parked ?? new Map(),
@@ -236,5 +236,3 @@ function sameTree(a: PlainTree, b: PlainTree): string | undefined {
 export function words(script: Script): string {
   return `[${script.steps.map((step) => `${step.action} ${step.node}${"name" in step ? ` ${step.parent}/${step.name}` : ""}`).join("; ")}]`;
 }
-
-export type { Overlay };

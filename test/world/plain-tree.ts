@@ -10,7 +10,7 @@ export const key = (value: number): ItemKey => value as ItemKey;
 
 /** Case and composition blind, written for the tests alone. */
 export function alike(name: string): string {
-  return [...name.normalize("NFC")]
+  return Array.from(name.normalize("NFC"))
     .map((letter) => letter.toUpperCase().toLowerCase())
     .join("")
     .normalize("NFC");
