@@ -100,8 +100,9 @@ export function outside({ http, clock, random, gate, endpoint }: OutsideOptions)
 }
 
 /** Nothing was to be changed, so nothing is unclear. */
-function clear({ unclear: _, ...rest }: Fault): Fault {
-  return rest;
+function clear(why: Fault): Fault {
+  const { unclear, ...rest } = why;
+  return unclear ? rest : why;
 }
 
 function jsonOf(bytes: Uint8Array): unknown {

@@ -7,7 +7,7 @@ import { limit } from "../base/limit.ts";
 import type { Log } from "../base/log.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
-import type { Fault } from "../model/fault.ts";
+import type { Fault, FaultKind } from "../model/fault.ts";
 import type { ItemId } from "../model/ids.ts";
 import { NAME_CHECKS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
 import type { Drive } from "./drive.ts";
@@ -47,23 +47,20 @@ function plainly(entry: WireItem, log: Log): CloudChange | undefined {
   return undefined;
 }
 
+/** Faults of one item that asking again will not change. */
+const UNSHOWABLE: readonly FaultKind[] = ["invalid", "denied", "garbled"];
+
 async function strongly(
   id: ItemId,
   { drive, log, signal }: PageContext,
 ): Promise<Result<CloudChange | undefined, Fault>> {
   const item = await drive.item(id, signal);
   if (item.ok) return ok({ deleted: false, item: item.value });
-  switch (item.fault.kind) {
-    case "notFound":
-      return ok({ deleted: true, id });
-    case "invalid":
-    case "denied":
-    case "garbled":
-      log.fault(`an item of the cloud is not shown: ${item.fault.why}`, { id });
-      return ok(undefined);
-    default:
-      return failed(item.fault);
-  }
+  const { kind, why } = item.fault;
+  if (kind === "notFound") return ok({ deleted: true, id });
+  if (!UNSHOWABLE.includes(kind)) return failed(item.fault);
+  log.fault(`an item of the cloud is not shown: ${why}`, { id });
+  return ok(undefined);
 }
 
 /** The name is what percent-encoding would make of another one. */

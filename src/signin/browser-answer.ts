@@ -7,6 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { present } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
@@ -28,7 +29,7 @@ export async function browserAnswer(state: string, clock: Clock): Promise<Browse
     respond(response, answer);
     if (answer) settle(answer);
   });
-  const port = (servers[0]?.address() as AddressInfo).port;
+  const { port } = present(servers[0], "listener").address() as AddressInfo;
   return {
     redirectUri: `http://localhost:${port}`,
     code(signal) {

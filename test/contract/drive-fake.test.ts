@@ -1,7 +1,8 @@
+/** The drive contract on the fake, with its feed tidy, untidy and poor. */
 import { manualClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { itemId } from "../../src/model/ids.ts";
-import type { CloudKnobs } from "../support/fake-cloud.ts";
+import type { CloudKnobs } from "../support/cloud-knobs.ts";
 import { fakeDrive } from "../support/fake-drive.ts";
 import { driveContract, type DriveWorld } from "./drive-contract.ts";
 

@@ -1,3 +1,4 @@
+/** The drive contract on Microsoft Graph: our client against the simulator, in three of its profiles. */
 import { systemClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { ok } from "../../src/base/result.ts";

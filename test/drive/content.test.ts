@@ -1,3 +1,4 @@
+/** Downloads and upload sessions against answers no faithful service gives, and the round trips they cost. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import type { Result } from "../../src/base/result.ts";

@@ -1,3 +1,4 @@
+/** The Graph client against garbage, lost answers, pauses, foreign links and worn cursors; and what it never prints. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { enableTrace } from "../../src/base/log.ts";

@@ -1,3 +1,4 @@
+/** HTTPS_PROXY and NODE_EXTRA_CA_CERTS for sign-in, Graph and content, through the simulator's CONNECT door. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";

@@ -1,3 +1,4 @@
+/** The table of statuses and codes, and Retry-After in all its forms. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refusal, retryAfter } from "../../src/drive/refusal.ts";

@@ -1,3 +1,4 @@
+/** What the service is known to omit or bend, entry by entry; and that no JSON makes the parsers throw. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

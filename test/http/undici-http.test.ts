@@ -1,3 +1,4 @@
+/** The HTTP door: what each failure says, deadlines, cancellation, connections kept, proxies. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";

@@ -1,3 +1,4 @@
+/** Account folders: made, listed, removed, never outside of their place, never open to others. */
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,4 @@
+/** Signing in and staying so, against the simulator's sign-in service; tokens on disk through kills and full disks. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -8,68 +8,20 @@
  *  - Every content an item ever had is kept in `versions`; deleted items stay in the recycle bin.
  *  - The feed is a journal of states: `feedRound` gives the last visible state per id, ancestors too, and tombstones once.
  *
- * Knobs (`cloud.knobs`, change them at any time) are documented at `CloudKnobs`. Acting as another device: `cloud.as("web")`.
+ * Knobs (`cloud.knobs`, change them at any time) are documented in cloud-knobs.ts. Acting as another device: `cloud.as("web")`.
  */
 import { assert, present } from "../../src/base/assert.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { ok, type Result } from "../../src/base/result.ts";
-import type { CloudChange } from "../../src/model/change.ts";
 import { fault, type Fault } from "../../src/model/fault.ts";
 import { cTag, eTag, itemId, type ItemId } from "../../src/model/ids.ts";
 import type { CloudItem, Kind } from "../../src/model/item.ts";
+import { DEFAULT_KNOBS, type CloudKnobs } from "./cloud-knobs.ts";
+import { FakeFeed, type FeedRound } from "./fake-feed.ts";
 import { quickXorOf } from "./quick-xor.ts";
 
-export interface CloudKnobs {
-  /** A change appears in the feed this long after it was made (a lagging replica: the feed then tells old states). */
-  lagMs: number;
-  /** Chance that a changed id's earlier states are told too, before the last one. */
-  duplicates: number;
-  /** Entries of a round come in random order (the last entry of an id is still its last state). */
-  shuffle: boolean;
-  /** Every page repeats the ancestors of its items, as the service does. */
-  ancestors: boolean;
-  /** Chance that a tombstone never appears in the feed. */
-  lostTombstones: number;
-  /** Deleting a folder tells tombstones of everything below it, or of the folder alone. */
-  tombstonesBelow: boolean;
-  /** Items per page of the feed and of listings. */
-  pageItems: number;
-  /** The feed omits cTags (business) and hashes. */
-  feedOmitsCTag: boolean;
-  feedOmitsHash: boolean;
-  /** Folders have cTags, moved by every change below them (old personal accounts). */
-  folderCTags: boolean;
-  /** A rename or move without an mtime sets it to now, as the service does. */
-  renameResetsMtime: boolean;
-  /** A replacing session checks its `seen` again when it commits. */
-  sessionChecksAtCommit: boolean;
-  sessionLifeMs: number;
-  /** Restoring from the recycle bin works (personal accounts). */
-  restores: boolean;
-  /** Chance that an upload is stored with other bytes than were sent (SharePoint's enrichment). */
-  enriches: number;
-  quotaBytes: number;
-}
-
-const DEFAULTS: CloudKnobs = {
-  lagMs: 0,
-  duplicates: 0,
-  shuffle: false,
-  ancestors: true,
-  lostTombstones: 0,
-  tombstonesBelow: true,
-  pageItems: 200,
-  feedOmitsCTag: false,
-  feedOmitsHash: false,
-  folderCTags: false,
-  renameResetsMtime: true,
-  sessionChecksAtCommit: true,
-  sessionLifeMs: 24 * 3600 * 1000,
-  restores: true,
-  enriches: 0,
-  quotaBytes: 5 * 1024 ** 4,
-};
+export type { CloudKnobs } from "./cloud-knobs.ts";
 
 /** One content an item had. The last one is the current. */
 export interface Version {
@@ -102,17 +54,6 @@ interface Row {
   versions: Version[];
 }
 
-export interface FeedRound {
-  readonly changes: readonly CloudChange[];
-  ancestorsOf(change: CloudChange): CloudItem[];
-}
-
-interface JournalEntry {
-  readonly at: number;
-  readonly id: ItemId;
-  readonly change: CloudChange;
-}
-
 export type Slot = { readonly parent: ItemId; readonly name: string };
 export type Update = { readonly name?: string; readonly parent?: ItemId; readonly mtime?: number };
 
@@ -141,7 +82,7 @@ class Cloud {
   readonly #rows = new Map<ItemId, Row>();
   readonly #children = new Map<ItemId, Map<string, ItemId>>();
   readonly #bin = new Map<ItemId, Row[]>();
-  readonly #journal: JournalEntry[] = [];
+  readonly #feed: FakeFeed;
   #serial = 0;
   #used = 0;
   /** Moves with `expireCursors`. */
@@ -150,9 +91,10 @@ class Cloud {
   constructor(options: CloudOptions) {
     this.#clock = options.clock;
     this.#random = options.random.split("cloud");
-    this.knobs = { ...DEFAULTS, ...options.knobs };
+    this.knobs = { ...DEFAULT_KNOBS, ...options.knobs };
     const root = this.#newRow("folder", undefined, "root", "service");
     this.rootId = root.id;
+    this.#feed = new FakeFeed(root.id, this.#random.split("feed"));
     this.#place(root);
     this.#record(root);
   }
@@ -272,7 +214,7 @@ class Cloud {
     const bytes = source.versions.at(-1)?.bytes;
     const made = bytes ? this.createFile(slot, bytes, by) : this.createFolder(slot, by);
     if (!made.ok) return made;
-    for (const child of [...(this.#children.get(id)?.values() ?? [])]) {
+    for (const child of this.#children.get(id)?.values() ?? []) {
       const copied = this.copy(child, { parent: made.value.id, name: this.#row(child).name }, by);
       if (!copied.ok) return copied;
     }
@@ -303,10 +245,7 @@ class Cloud {
 
   /** Serial of the last change that the feed tells now. */
   feedEnd(): number {
-    const until = this.#clock.now() - this.knobs.lagMs;
-    let end = this.#journal.length;
-    while (end > 0 && present(this.#journal[end - 1], "entry").at > until) end--;
-    return end;
+    return this.#feed.end(this.#clock.now() - this.knobs.lagMs);
   }
 
   /** Every cursor given out until now answers `resync` from now on. */
@@ -314,26 +253,8 @@ class Cloud {
     this.epoch++;
   }
 
-  /**
-   * What changed between two serials (`since` undefined: everything that lives at `end`), in feed order, and a way to ask for the
-   * ancestors of an entry, from the root down. Items below a deleted folder are not told.
-   */
   feedRound(since: number | undefined, end: number): FeedRound {
-    const told = new Map<ItemId, CloudChange[]>();
-    const last = new Map<ItemId, CloudChange>();
-    this.#journal.slice(0, end).forEach((entry, serial) => {
-      last.set(entry.id, entry.change);
-      if (serial < (since ?? 0)) return;
-      const states = told.get(entry.id) ?? [];
-      told.delete(entry.id);
-      told.set(entry.id, [...states, entry.change]);
-    });
-    const shown = [...told.values()].filter((states) => {
-      const final = present(states.at(-1), "state");
-      if (final.deleted) return since !== undefined && this.#random.next() >= this.knobs.lostTombstones;
-      return final.item.id === this.rootId || ancestors(final, last)[0]?.id === this.rootId;
-    });
-    return { changes: this.#arrange(shown), ancestorsOf: (change) => ancestors(change, last) };
+    return this.#feed.round(since, end, this.knobs);
   }
 
   // ---- for tests ----
@@ -368,9 +289,7 @@ class Cloud {
   }
 
   /** Ids of the items in the recycle bin. */
-  bin(): ItemId[] {
-    return [...this.#bin.keys()];
-  }
+  bin = (): ItemId[] => [...this.#bin.keys()];
 
   /** Changes of the item answer 423 for this long. */
   lock(id: ItemId, ms: number): void {
@@ -515,22 +434,11 @@ class Cloud {
   }
 
   #record(row: Row): void {
-    this.#journal.push({ at: this.#clock.now(), id: row.id, change: { deleted: false, item: this.#shown(row) } });
+    this.#feed.record(this.#clock.now(), { deleted: false, item: this.#shown(row) });
   }
 
   #recordGone(id: ItemId): void {
-    this.#journal.push({ at: this.#clock.now(), id, change: { deleted: true, id } });
-  }
-
-  #arrange(states: readonly CloudChange[][]): CloudChange[] {
-    const told = states.map((all) => (this.#random.next() < this.knobs.duplicates ? all : all.slice(-1)));
-    const flat = told.flat();
-    if (!this.knobs.shuffle) return flat;
-    const queues = told.map((all) => [...all]);
-    return flat.map(() => {
-      const waiting = queues.filter((queue) => queue.length > 0);
-      return present(this.#random.pick(waiting).shift(), "entry");
-    });
+    this.#feed.record(this.#clock.now(), { deleted: true, id });
   }
 
   *#below(row: Row): Generator<Row> {
@@ -575,18 +483,6 @@ class Cloud {
       webUrl: `https://onedrive.example/${guid}`,
     };
   }
-}
-
-/** From the root down; short when one of them is gone. */
-function ancestors(change: CloudChange, states: ReadonlyMap<ItemId, CloudChange>): CloudItem[] {
-  const out: CloudItem[] = [];
-  for (let id = change.deleted ? undefined : change.item.parentId; id;) {
-    const state = states.get(id);
-    if (!state || state.deleted) break;
-    out.unshift(state.item);
-    id = state.item.parentId;
-  }
-  return out;
 }
 
 function gone(id: ItemId): Result<never, Fault> {

@@ -10,7 +10,7 @@
  *  - `drive.hold({ ... })`: calls that match stop at the moment until `release()`; `reached` resolves when the first one is there.
  *  - `drive.cutDownloadsAfter = n`: streams throw `DownloadCut` after n bytes.
  *  - `drive.log`: every call with its outcome, for asserting on what was sent.
- *  - Lag, duplicates, order, lost tombstones, quota, locks and so on belong to the cloud: see CloudKnobs in fake-cloud.ts.
+ *  - Lag, duplicates, order, lost tombstones, quota, locks and so on belong to the cloud: see cloud-knobs.ts.
  */
 import { assert, present } from "../../src/base/assert.ts";
 import { sleep, type Clock } from "../../src/base/clock.ts";
@@ -22,7 +22,8 @@ import type { ChangePage, CloudChange } from "../../src/model/change.ts";
 import { fault, type Fault, type FaultKind } from "../../src/model/fault.ts";
 import type { ItemId } from "../../src/model/ids.ts";
 import { contentVersion, type CloudItem } from "../../src/model/item.ts";
-import { fakeCloud, type CloudKnobs, type FakeCloud } from "./fake-cloud.ts";
+import type { CloudKnobs } from "./cloud-knobs.ts";
+import { fakeCloud, type FakeCloud } from "./fake-cloud.ts";
 
 export type CallName = Exclude<keyof Drive, "batch">;
 
