@@ -193,7 +193,7 @@ export class CleanFile implements Target {
     } catch (error) {
       return diskFault(error, "writing to the cache folder");
     }
-    if (this.isComplete) void this.verified();
+    if (this.isComplete) this.verified().catch((error: unknown) => this.#context.onDefect(error));
     return ok();
   }
 

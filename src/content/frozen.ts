@@ -6,6 +6,7 @@
  * every run of the process. A pushed blob's row and file go after a barrier, so that no power cut brings back the time before the
  * acknowledgement without the bytes; until then the cache has the same bytes under another name of the same file.
  */
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { keyedLock } from "../base/lock.ts";
 import type { Log } from "../base/log.ts";
@@ -14,7 +15,8 @@ import { fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
 import { BARRIER_INTERVAL_MS } from "../model/limits.ts";
 import type { BlobRow } from "../store/schema.ts";
-import { StoreFull, type Store } from "../store/store.ts";
+import { StoreFull, type Reader, type Store } from "../store/store.ts";
+import { viewLocal } from "../store/tree.ts";
 import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { Cache } from "./cache.ts";
 import type { Answer, Frozen } from "./content.ts";
@@ -180,9 +182,10 @@ export class FrozenBlobs {
   }
 
   async #retire(): Promise<void> {
+    const { store, blobs, isShown, log } = this.#options;
     const due = [...this.#pushed];
     if (due.length === 0) return;
-    const { store, blobs, isShown, log } = this.#options;
+    for (const blob of due) assert(!isLocal(store.read, blob), `blob ${blob} was acknowledged, so no file shows it`);
     try {
       await store.barrier();
       store.transact((tx) => {
@@ -198,6 +201,13 @@ export class FrozenBlobs {
       if (!isShown(blob)) await blobs.remove(blob);
     }
   }
+}
+
+/** True when the mount still shows the blob as a file's content. */
+function isLocal(read: Reader, blob: BlobId): boolean {
+  const node = read.blobs.get(blob)?.node;
+  const content = node === undefined ? undefined : viewLocal(read, node)?.content;
+  return content?.from === "blob" && content.blob === blob;
 }
 
 function frozen(blobs: Blobs, file: BlobFile, digest: { hash: string; sha256: string }): Frozen {

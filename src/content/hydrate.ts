@@ -267,7 +267,7 @@ export class Hydration {
       const answer = await drive.download(item, fetch.at, fetch.to, version, signal);
       return answer.ok ? await this.#consume(fetch, answer.value) : this.#explain(fetch, answer.fault);
     } catch (error) {
-      if (error instanceof DownloadCut) return fault("io", "the download was cut");
+      if (error instanceof DownloadCut || signal.aborted) return fault("io", "the download was cut");
       throw error;
     } finally {
       turns.done();

@@ -41,7 +41,7 @@ export function uncachedReader(context: HydrateContext, target: Target): Uncache
       };
       return ok();
     } catch (error) {
-      if (error instanceof DownloadCut) return fault("io", "the download was cut");
+      if (error instanceof DownloadCut || signal.aborted) return fault("io", "the download was cut");
       throw error;
     } finally {
       context.turns.done();

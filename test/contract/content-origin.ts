@@ -96,7 +96,7 @@ class MemoryOrigin implements Origin {
       for (let at = range.from; at < limit; at += this.chunkBytes) {
         if (this.#held) await Promise.race([this.#held, abortion(signal)]);
         await new Promise((resolve) => setImmediate(resolve));
-        if (aborted()) throw new DownloadCut("aborted");
+        if (aborted()) throw new Error("aborted");
         const chunk = new Uint8Array(file.subarray(at, Math.min(at + this.chunkBytes, limit)));
         if (at === range.from && trouble && "corrupt" in trouble) chunk[0]! ^= 0xff;
         request.sent += chunk.length;
