@@ -7,14 +7,7 @@
  */
 import { sameBytes, samePlace } from "../merge/tree-view.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
-import {
-  blobVersion,
-  contentVersion,
-  type CloudItem,
-  type FileContent,
-  type LocalItem,
-  type MirrorItem,
-} from "../model/item.ts";
+import { contentVersion, type CloudItem, type FileContent, type LocalItem, type MirrorItem } from "../model/item.ts";
 import { conflictName, fold } from "../model/name.ts";
 import { dropNode, ofNode } from "../oplog/oplog.ts";
 import type { IntentRow } from "../store/schema.ts";
@@ -35,7 +28,7 @@ import { fitOps } from "./keep-ops.ts";
 import { mergeIn, type MergeSettings } from "./merge-in.ts";
 import { tidyNodes } from "./node-facts.ts";
 import { looksOlder } from "./tags.ts";
-import { cloudBytes } from "./trees.ts";
+import { cloudBytes, origin } from "./trees.ts";
 import { watchViews } from "./views.ts";
 
 type Adopt = Applied["adopt"][number];
@@ -150,7 +143,7 @@ function ownState(tx: Writer, pushed: Pushed, row: MirrorItem): LocalItem | null
   const { kind, parent, name, mtime, content } = view;
   const own = { kind, parent, name, mtime: keepsTime(tx, pushed, view) ? mtime : row.mtime };
   if (content.from === "cloud" || content.blob === pushed.blob) return { ...own, content: { from: "cloud" } };
-  const seen = madeFrom(pushed, row, view) ? contentVersion(row) : content.seen;
+  const seen = madeFrom(tx, pushed, { row, view }) ? contentVersion(row) : content.seen;
   return { ...own, content: { ...bytesIn(content), ...(seen === undefined ? {} : { seen }) } };
 }
 
@@ -159,9 +152,11 @@ function bytesIn({ blob, size }: FileContent & { from: "blob" }): FileContent & 
 }
 
 /** Bytes above what was sent, or above the version that only got other tags. */
-function madeFrom({ blob, action }: Pushed, row: MirrorItem, { content, mirror }: LocalView): boolean {
+function madeFrom(tx: Writer, pushed: Pushed, { row, view }: { row: MirrorItem; view: LocalView }): boolean {
+  const { blob, action, node } = pushed;
+  const { content, mirror } = view;
   if (content.from !== "blob") return false;
-  if (blob !== undefined && content.seen === blobVersion(blob)) return true;
+  if (blob !== undefined && origin(tx, node, content).blobs.includes(blob)) return true;
   if (!mirror || action === "writeContent" || content.seen !== contentVersion(mirror)) return false;
   return sameBytes(cloudBytes(mirror), cloudBytes(row));
 }

@@ -60,25 +60,42 @@ export function blobIn(version: string | undefined): BlobId | undefined {
  * Bytes made from an upload under way are made from what that upload was made from; and should the upload turn out to have arrived,
  * that is no news.
  */
-function unpushed(read: Reader, node: ItemKey, content: FileContent & { from: "blob" }): Bytes {
+function unpushed(read: Reader, node: ItemKey, content: Unpushed): Bytes {
+  const { seen, blobs } = origin(read, node, content);
   const sent: { size: number; hash: string }[] = [];
-  let { seen } = content;
-  for (let blob = blobIn(seen), steps = 0; blob !== undefined && steps < 100; blob = blobIn(seen), steps++) {
+  for (const blob of blobs) {
     const row = read.blobs.get(blob);
     if (row?.hash && row.state !== "open") sent.push({ size: row.size, hash: row.hash });
-    const under = blob;
-    const op = ofNode(read, node).find(({ op: each }) => each.type === "writeContent" && each.blob === under)?.op;
-    if (op?.type !== "writeContent") break;
-    seen = op.seen;
   }
-  const row = read.blobs.get(content.blob);
   return {
     version: blobVersion(content.blob),
     size: content.size,
-    ...hashes(row),
+    ...hashes(read.blobs.get(content.blob)),
     ...(seen === undefined ? {} : { seen }),
     ...(sent.length > 0 ? { sent } : {}),
   };
+}
+
+type Unpushed = FileContent & { from: "blob" };
+
+/**
+ * Which version of the cloud unpushed bytes go back to, and through which blobs. Of bytes made from others that are not in the cloud the
+ * log knows more than the row: a record that took an earlier one's place kept what the earlier one was made from.
+ */
+export function origin(
+  read: Reader,
+  node: ItemKey,
+  content: Unpushed,
+): { readonly seen: string | undefined; readonly blobs: readonly BlobId[] } {
+  const madeFrom = new Map<BlobId, string | undefined>([[content.blob, content.seen]]);
+  for (const { op } of ofNode(read, node)) if (op.type === "writeContent") madeFrom.set(op.blob, op.seen);
+  const blobs: BlobId[] = [];
+  let seen = blobIn(content.seen) === undefined ? content.seen : madeFrom.get(content.blob);
+  for (let blob = blobIn(seen); blob !== undefined && !blobs.includes(blob); blob = blobIn(seen)) {
+    blobs.push(blob);
+    if (madeFrom.has(blob)) seen = madeFrom.get(blob);
+  }
+  return { seen, blobs };
 }
 
 function hashes(row: BlobRow | undefined): { hash?: string; tag?: string } {

@@ -52,7 +52,10 @@ export class SmallDevice {
   }
 
   #open(): Apply {
-    const log: Log = { fault: (message) => void this.complaints.push(message), trace: () => undefined };
+    const log: Log = {
+      fault: (message, details) => void this.complaints.push(`${message} ${JSON.stringify(details)}`),
+      trace: () => undefined,
+    };
     return storeApply({ store: this.store, clock: this.clock, device: this.name, log });
   }
 
