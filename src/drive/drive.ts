@@ -79,7 +79,7 @@ export interface Drive {
   itemAt(parent: ItemId, name: string, signal?: AbortSignal): Answer<CloudItem>;
 
   createFolder(parent: ItemId, name: string, signal?: AbortSignal): Answer<CloudItem>;
-  /** Name, place and mtime in one request; conditional on `seen`. */
+  /** Name, place and mtime in one request; conditional on `seen`. A rename or move without an mtime may set it to now: say it again. */
   update(
     id: ItemId,
     change: { readonly name?: string; readonly parent?: ItemId; readonly mtime?: number },
@@ -91,10 +91,14 @@ export interface Drive {
   restore(id: ItemId, signal?: AbortSignal): Answer<CloudItem>;
   copy(id: ItemId, parent: ItemId, name: string, signal?: AbortSignal): Answer<CloudItem>;
 
-  /** Whole content in one request; for small and empty files. Does not set the mtime. */
+  /** Whole content in one request; for small and empty files. Does not set the mtime (the service makes it now). */
   upload(target: UploadTarget, body: Body, signal?: AbortSignal): Answer<CloudItem>;
+  /** For files of one byte or more. A taken name or a changed version may be told here or only at the last fragment. */
   openSession(target: UploadTarget, size: number, mtime: number, signal?: AbortSignal): Answer<Session>;
-  /** Sends [session.nextOffset, end). Undefined item: more is wanted, from `session.nextOffset` of the answer. */
+  /**
+   * Sends [session.nextOffset, end). Undefined item: more is wanted, from `session.nextOffset` of the answer, which may lie before or
+   * after `end`. `expired` with `unclear`: the session is gone, perhaps because an earlier answer that was lost had finished it.
+   */
   sendFragment(
     session: Session,
     body: Body,

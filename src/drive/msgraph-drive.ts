@@ -8,7 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import { log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import { ok, type Result } from "../base/result.ts";
+import { failed, ok, type Result } from "../base/result.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { Http } from "../http/http.ts";
 import type { ChangePage } from "../model/change.ts";
@@ -125,7 +125,7 @@ class GraphDrive implements Drive {
     const query = { ...LISTED, $top: String(CHILDREN_PAGE_ITEMS) };
     const first = { path: this.#asking.itemPath(folder, "/children"), query };
     const page = await this.#page({ method: "GET", ...(link === undefined ? first : { link }), signal });
-    if (!page.ok) return page;
+    if (!page.ok) return failed(this.#ifRoot(folder, page.fault));
     const changes = await knownChanges(page.value.items, { drive: this, log: this.#log, signal });
     if (!changes.ok) return changes;
     const items = changes.value.flatMap((change) => (change.deleted ? [] : [change.item]));
@@ -134,7 +134,7 @@ class GraphDrive implements Drive {
 
   async item(id: ItemId, signal?: AbortSignal): Answer<CloudItem> {
     const found = await this.#asking.item({ method: "GET", path: this.#asking.itemPath(id), query: LISTED, signal });
-    return found.ok ? ok(found.value.item) : found;
+    return found.ok ? ok(found.value.item) : failed(this.#ifRoot(id, found.fault));
   }
 
   itemAt(parent: ItemId, name: string, signal?: AbortSignal): Answer<CloudItem> {
@@ -223,6 +223,11 @@ class GraphDrive implements Drive {
     return links.every((link) => this.#isOurs(link))
       ? page
       : fault("garbled", "a page whose links lead away from the service");
+  }
+
+  /** The root cannot be gone; the service says so now and then. */
+  #ifRoot(id: ItemId, why: Fault): Fault {
+    return why.kind === "notFound" && id === this.#facts?.rootId ? { ...why, kind: "unavailable" } : why;
   }
 
   #isOurs(link: string): boolean {

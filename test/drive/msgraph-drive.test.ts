@@ -288,6 +288,20 @@ test("a path lookup that names another item is not believed", async () => {
   assert.equal(found.value.id, itemId("1D641CFAE05579A4!s9"));
 });
 
+test("the root is never said to be gone", async () => {
+  let gone = false;
+  const { drive } = await world(({ path }) => {
+    if (gone) return error(404, "itemNotFound");
+    if (path === "/v1.0/me/drive") return { json: { id: "1", driveType: "personal" } };
+    return { json: fileJson({ id: ROOT_ID, root: {}, folder: {}, file: undefined, parentReference: {} }) };
+  });
+  assert.ok((await drive.info()).ok);
+  gone = true;
+  assert.equal(faultOf(await drive.children(ROOT_ID)).kind, "unavailable");
+  assert.equal(faultOf(await drive.item(ROOT_ID)).kind, "unavailable");
+  assert.equal(faultOf(await drive.item(ID)).kind, "notFound");
+});
+
 test("neither tokens nor secret addresses are ever printed, whatever happens", async () => {
   const printed = await stderrOf(async () => {
     enableTrace("onedrive:*");
