@@ -12,7 +12,7 @@ import { itemKey } from "../../src/model/ids.ts";
 import { noise, value } from "../contract/content-world.ts";
 import { actOf, CLOUD_SIZES, FILES, openWorld, prepare, type Act } from "./killed-writer.ts";
 
-const ROUNDS = Number(process.env["KILL_ROUNDS"] ?? 2);
+const ROUNDS = Number(process.env["KILL_ROUNDS"] ?? 1);
 
 function after(bytes: Buffer, { act, at, length }: Act): Buffer {
   if (act !== "write" && act !== "cut") return bytes;

@@ -184,7 +184,7 @@ onDisk("content does what an array of bytes does", {}, async (disk) => {
     }),
     {
       includeErrorInReport: true,
-      numRuns: Number(process.env["CONTENT_RUNS"] ?? 12),
+      numRuns: Number(process.env["CONTENT_RUNS"] ?? 6),
       ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {}),
     },
   );
