@@ -33,16 +33,19 @@ export function isListed(read: Reader, folder: ItemKey): boolean {
   return folder !== ROOT && read.mirror.get(folder) === undefined;
 }
 
-async function withDeadline(
+/** Answers at the deadline whatever the request does: a call of the filesystem waits for this. */
+function withDeadline(
   pulling: Pulling,
   task: (signal: AbortSignal) => Promise<Result<undefined, Fault>>,
 ): Promise<Result<undefined, Fault>> {
   const deadline = new AbortController();
-  const cancel = pulling.clock.after(pulling.listTimeoutMs, () => deadline.abort());
-  const outcome = await task(deadline.signal);
-  cancel();
-  const late = deadline.signal.aborted && !outcome.ok;
-  return late ? fault("timedOut", "the service did not list the folder in time") : outcome;
+  return new Promise((answer, defect) => {
+    const cancel = pulling.clock.after(pulling.listTimeoutMs, () => {
+      deadline.abort();
+      answer(fault("timedOut", "the service did not list the folder in time"));
+    });
+    task(deadline.signal).then(answer, defect).finally(cancel);
+  });
 }
 
 async function listNow(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
