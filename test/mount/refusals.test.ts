@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { repository } from "../support/repository.ts";
+import { programs } from "../support/repository.ts";
 import { run, startMount, type Ran } from "../support/mount-process.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
 
@@ -34,9 +34,9 @@ const env = (): NodeJS.ProcessEnv => ({
   XDG_RUNTIME_DIR: join(home, "r"),
 });
 const mountProgram = (...args: string[]): Promise<Ran> =>
-  run(process.execPath, [join(repository, "dist/bin/mount.onedrive.js"), ...args], env());
+  run(process.execPath, [join(programs, "mount.onedrive.js"), ...args], env());
 const ctl = (...args: string[]): Promise<Ran> =>
-  run(process.execPath, [join(repository, "dist/bin/onedrivectl.js"), ...args], env());
+  run(process.execPath, [join(programs, "onedrivectl.js"), ...args], env());
 
 function assertRefused(ran: Ran, code: number, what: RegExp): void {
   assert.equal(ran.code, code, ran.out + ran.err);
@@ -81,11 +81,11 @@ test("refusals: a corrupt store is refused with a line that says what to do, a n
     await mount.settled();
     await mount.unmount();
     const state = join(mount.home, "state/mount.onedrive/default");
-    const found = (await run("find", [state, "-name", "data.mdb"])).out.trim().split("\n")[0]!;
+    const found = (await run("find", [state, "-name", "store.mdb"])).out.trim().split("\n")[0]!;
     writeFileSync(found, Buffer.alloc(8192, 0x5a));
     const again = await run(
       process.execPath,
-      [join(repository, "dist/bin/mount.onedrive.js"), mount.dir, "-o", `endpoint=${sim.url}`],
+      [join(programs, "mount.onedrive.js"), mount.dir, "-o", `endpoint=${sim.url}`],
       mount.env,
     );
     if (again.code === 0) {
@@ -103,7 +103,7 @@ test("refusals: HTML instead of JSON from the service changes nothing and the mo
   const mount = await startMount(sim);
   try {
     assert.equal((await run("cat", [mount.path("there.txt")])).out, "there");
-    await sim.faults({ kind: "html", probability: 1, count: 200 });
+    await sim.faults({ kind: "status", status: 200, body: "html" });
     writeFileSync(mount.path("new.txt"), "new");
     assert.equal((await run("cat", [mount.path("there.txt")])).out, "there");
     await sim.clearFaults();

@@ -5,12 +5,12 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
-import { repository } from "./repository.ts";
+import { programs } from "./repository.ts";
 import type { Sim } from "./sim-process.ts";
 
 const execFileAsync = promisify(execFile);
@@ -71,7 +71,7 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
   let child: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
-    const script = join(repository, "dist/bin/mount.onedrive.js");
+    const script = join(programs, "mount.onedrive.js");
     const started = spawn(process.execPath, [script, dir, "--foreground", "-o", list.join(",")], {
       env,
       stdio: ["ignore", "ignore", "pipe"],
@@ -79,7 +79,7 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
     child = started;
     started.stderr!.on("data", (part: Buffer) => errors.push(part.toString()));
     const deadline = Date.now() + 30_000;
-    while (!isMounted(dir)) {
+    while (!isMounted(dir) || !(await answers(dir))) {
       if (started.exitCode !== null || Date.now() > deadline)
         throw new Error(`no mount (exit ${started.exitCode}): ${errors.join("")}`);
       await delay(20);
@@ -103,11 +103,11 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
       return child!.pid!;
     },
     path: (...parts) => join(dir, ...parts),
-    ctl: (...args) => run(process.execPath, [join(repository, "dist/bin/onedrivectl.js"), ...args], env),
+    ctl: (...args) => run(process.execPath, [join(programs, "onedrivectl.js"), ...args], env),
     async settled(seconds = 60) {
       const ran = await run(
         process.execPath,
-        [join(repository, "dist/bin/onedrivectl.js"), "status", dir, "--wait", "--timeout", String(seconds)],
+        [join(programs, "onedrivectl.js"), "status", dir, "--wait", "--timeout", String(seconds)],
         env,
       );
       if (ran.code !== 0)
@@ -129,6 +129,14 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether somebody serves the mount: a stale one (its daemon was killed) does not answer. */
+async function answers(dir: string): Promise<boolean> {
+  return stat(dir).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Whether the mount table has it (without touching it, so a stale one answers too). */

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
-import { repository } from "./repository.ts";
+import { programs, repository } from "./repository.ts";
 
 export interface SimItem {
   readonly path: string;
@@ -54,7 +54,7 @@ export interface Sim {
 
 /** The built simulator. */
 export function startSim(...args: string[]): Promise<Sim> {
-  return startFrom([join(repository, "dist/bin/onedrive-sim.js")], args);
+  return startFrom([join(programs, "onedrive-sim.js")], args);
 }
 
 /** The simulator as it stands in src, for tests that run without a build. */
