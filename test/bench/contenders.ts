@@ -5,18 +5,25 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isMounted, run, startMount, type Mount } from "../support/mount-process.ts";
+import { isMounted, run, startMount } from "../support/mount-process.ts";
+import { repository } from "../support/repository.ts";
 import type { Sim } from "../support/sim-process.ts";
 
 export interface Contender {
   readonly name: string;
   readonly dir: string;
+  /** The folder in `dir` that it writes to. */
+  readonly own: string;
+  /** Processor time of the mount's process so far. */
+  cpuMs(): number;
   /** Anonymous resident memory in MiB. */
   memory(): number;
   /** Everything written is in the cloud. */
   pushed(sim: Sim, files: number, prefix: string): Promise<void>;
   stop(): Promise<void>;
 }
+
+const CLIENT_ID = "bench";
 
 export type Starter = (sim: Sim) => Promise<Contender>;
 
@@ -33,24 +40,41 @@ function proxyEnv(sim: Sim): NodeJS.ProcessEnv {
 }
 
 export const ours: Starter = async (sim) => {
-  const mount: Mount = await startMount(sim, {
-    options: { endpoint: "global", client_id: "bench", write_back: "3", poll: "30" },
-    env: proxyEnv(sim),
+  const home = mkdtempSync(join(tmpdir(), "onedrive-bench-ours-"));
+  const env = proxyEnv(sim);
+  await signIn(home, env);
+  const mount = await startMount(sim, {
+    home,
+    options: { endpoint: "global", client_id: CLIENT_ID, write_back: "3", poll: "30" },
+    env,
   });
   return {
     name: "ours",
     dir: mount.dir,
+    own: "ours",
+    cpuMs: () => cpuMs(mount.pid),
     memory: () => anonymousMiB(mount.pid),
     pushed: (cloud, files, prefix) => inCloud(cloud, files, prefix),
     stop: () => mount.dispose(),
   };
 };
 
+/** By device code, which the simulator approves at once. */
+async function signIn(home: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const script = join(repository, "dist/bin/onedrivectl.js");
+  const args = [script, "login", "default", "--device-code", "--client-id", CLIENT_ID];
+  const there = { ...process.env, ...env, HOME: home, XDG_CONFIG_HOME: join(home, "config") };
+  const ran = await run(process.execPath, args, there);
+  if (ran.code !== 0) throw new Error(`no sign-in: ${ran.err}`);
+}
+
 export const plain: Starter = async () => {
   const home = mkdtempSync(join(tmpdir(), "onedrive-bench-plain-"));
   return {
     name: "plain",
     dir: home,
+    own: "plain",
+    cpuMs: () => 0,
     memory: () => 0,
     pushed: async () => undefined,
     stop: async () => rmSync(home, { recursive: true, force: true }),
@@ -91,6 +115,8 @@ export function rclone(name: string, ...extra: string[]): Starter {
     return {
       name,
       dir,
+      own: name,
+      cpuMs: () => cpuMs(child.pid!),
       memory: () => anonymousMiB(child.pid!),
       pushed: (cloud, files, prefix) => inCloud(cloud, files, prefix),
       async stop() {
@@ -117,10 +143,16 @@ async function inCloud(sim: Sim, files: number, prefix: string): Promise<void> {
   for (;;) {
     const there = (await sim.tree()).filter((item) => item.path.startsWith(`${prefix}/`) && !item.folder);
     if (there.length >= files) return;
-    await delay(50);
+    await delay(100);
   }
 }
 
 function anonymousMiB(pid: number): number {
   return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+}
+
+/** User and system time; the kernel counts in hundredths of a second. */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
