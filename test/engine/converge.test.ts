@@ -13,7 +13,7 @@ import { actHere, actThere, Ledger } from "./act.ts";
 import type { Device } from "./device.ts";
 import { World } from "./world.ts";
 
-const [FIRST, LAST] = (process.env["CONVERGE_SEEDS"] ?? "1-80").split("-").map(Number) as [number, number];
+const [FIRST, LAST] = (process.env["CONVERGE_SEEDS"] ?? "1-60").split("-").map(Number) as [number, number];
 const STEPS = 30;
 
 const CHANGING = ["createFolder", "update", "remove", "upload"] as const;

@@ -27,7 +27,7 @@ export class World {
 
   /** Everything that is ready runs. */
   async turn(): Promise<void> {
-    for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
     for (const { defects } of this.devices) if (defects.length > 0) throw defects[0];
   }
 
