@@ -11,7 +11,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import type { Reader } from "../store/store.ts";
 import { localOnlyNodes, parkedNames, type MergeSettings } from "./merge-in.ts";
-import { localOverlay, mirrorTree } from "./trees.ts";
+import { localOverlay, mirrorTree, origin } from "./trees.ts";
 
 export interface PlanReport {
   readonly refusal: Refusal;
@@ -50,12 +50,12 @@ function contentOnly(read: Reader, script: Script): Script {
   return { steps, deletes: 0, left: [...left].sort((a, b) => a - b) };
 }
 
-/** Unpushed bytes made from a version that the Mirror has moved past: they become a conflict copy before anything is planned. */
+/** True when unpushed bytes were made from a version the Mirror has moved past: they become a conflict copy before anything is planned. */
 export function hasOvertakenBytes(read: Reader): boolean {
   for (const [node, row] of read.local.range()) {
     if (!("content" in row) || row.content.from !== "blob") continue;
     const mirror = read.mirror.get(node);
-    if (mirror && row.content.seen !== contentVersion(mirror) && !row.content.seen?.startsWith("blob:")) return true;
+    if (mirror && origin(read, node, row.content).seen !== contentVersion(mirror)) return true;
   }
   return false;
 }

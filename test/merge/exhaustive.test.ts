@@ -19,7 +19,7 @@ function check(base: PlainTree, local: State, cloud: State, count = counts()): v
 }
 
 for (const [name, base] of Object.entries(BASES))
-  test(`every pair of one act a side, ${name}`, (context) => {
+  test(`every pair of one act a side keeps merge S1, merge S2, merge S3, merge S4, merge S5, merge A2, merge A4: ${name}`, (context) => {
     const count = counts();
     const locals = reachable(base, { side: "local", names: NAMES }, 1);
     const clouds = reachable(base, { side: "cloud", names: NAMES }, 1);

@@ -43,6 +43,28 @@ export function* next(state: State, side: Side): Iterable<State> {
   }
 }
 
+/** One act, chosen by a number; the state itself when that act is not possible. */
+export function actBy(state: State, side: Side, choice: number): State {
+  const nodes = [...state.tree.keys()].sort((a, b) => a - b);
+  const folders = nodes.filter((each) => state.tree.get(each)?.kind === "folder");
+  const node = nodes[choice % nodes.length] ?? ROOT;
+  const parent = folders[Math.floor(choice / 64) % folders.length] ?? ROOT;
+  const name = side.names[Math.floor(choice / 4096) % side.names.length] ?? "a";
+  const hash = `${side.side}${state.acts.length}`;
+  const isFile = state.tree.get(node)?.kind === "file";
+  const acts: (() => Iterable<State>)[] = [
+    () => put(state, side, { parent, name, kind: "folder" }),
+    () => put(state, side, { parent, name, kind: "file", hash: choice % 5 === 0 ? "same" : hash }),
+    () => moved(state, node, { parent, name }),
+    () => moved(state, node, { parent, name }),
+    () => (isFile ? [written(state, side, { node, hash: choice % 5 === 0 ? "same" : hash })] : []),
+    () => (isFile ? [touched(state, side, node)] : []),
+    () => (node === ROOT ? [] : [without(state, node)]),
+  ];
+  for (const after of acts[Math.floor(choice / 32_768) % acts.length]?.() ?? []) return after;
+  return state;
+}
+
 /** Every state after at most `most` acts, each tree once. */
 export function reachable(tree: PlainTree, side: Side, most: number): State[] {
   const seen = new Map<string, State>();
