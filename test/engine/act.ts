@@ -75,7 +75,8 @@ export async function actHere(world: World, device: Device, ledger: Ledger, rand
   if (kind < 3 || (files.length === 0 && kind < 9)) {
     const path = place();
     if (device.find(path) !== undefined) return "";
-    await device.write(path, ledger.content(device.name));
+    const text = ledger.content(device.name);
+    if (!(await device.create(path, text))) ledger.destroy([text]);
     return `${device.name} makes ${path}`;
   }
   if (kind < 5) {

@@ -112,7 +112,7 @@ async function check(world: World, devices: readonly Device[], ledger: Ledger): 
   }
   for (const device of devices) {
     const tree = await world.wait(device.tree());
-    assert.deepEqual(new Map([...tree].sort()), new Map([...cloud].sort()), `${device.name} shows what the cloud has`);
+    assert.deepEqual(tree, cloud, `${device.name} shows what the cloud has`);
     const { intents, ops, sessions, parks, local } = device.store.read;
     for (const [name, table] of Object.entries({ intents, ops, sessions, parks, local }))
       assert.equal(table.count, 0, `${device.name}: ${name} are empty`);

@@ -194,6 +194,18 @@ export class Device {
     await this.close(handle);
   }
 
+  /** False when somebody was faster: the name is taken by now. */
+  async create(path: string, text: string): Promise<boolean> {
+    const [parent, name] = this.#split(path);
+    const flags = { read: true, write: true, append: false, truncate: false, exclusive: true };
+    const made = await this.vfs.create(parent, name, 0o644, flags, me);
+    if (!made.ok && made.fault.kind === "exists") return false;
+    const { handle } = await must(made);
+    await must(this.vfs.write(handle, 0, Buffer.from(text)));
+    await this.close(handle);
+    return true;
+  }
+
   async read(path: string): Promise<string> {
     const handle = await this.open(path, "r");
     const bytes = await must(this.vfs.read(handle, 0, 100_000_000));
