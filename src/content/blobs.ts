@@ -111,12 +111,13 @@ export class Blobs {
   }
 
   /** The blob's file, as its row and the Local row describe it when it is not in use yet. */
-  get(blob: BlobId, recordedSize: number): BlobFile {
+  get(blob: BlobId): BlobFile {
     const known = this.#known.get(blob);
     if (known) return known;
-    const row = this.#options.store.read.blobs.get(blob);
+    const { read } = this.#options.store;
+    const row = read.blobs.get(blob);
     const sealed = row !== undefined && row.state !== "open";
-    const file = new BlobFile(blob, this.path(blob), sealed ? row.size : recordedSize, sealed);
+    const file = new BlobFile(blob, this.path(blob), sealed ? row.size : recordedSize(read, blob), sealed);
     this.#known.set(blob, file);
     return file;
   }
@@ -326,6 +327,13 @@ function identityOf(read: Reader, blob: BlobId): Identity | undefined {
     ...(view?.mirror ? { item: view.mirror.id } : {}),
     ...(folder ? { folder } : {}),
   };
+}
+
+/** The length that the store has for the blob: of an open one the Local row says it, of a sealed one its own row. */
+export function recordedSize(read: Reader, blob: BlobId): number {
+  const row = read.blobs.get(blob);
+  const content = row && viewLocal(read, row.node)?.content;
+  return content?.from === "blob" && content.blob === blob ? content.size : (row?.size ?? 0);
 }
 
 /** The numbers of the files in the blobs folder. */

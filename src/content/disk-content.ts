@@ -16,7 +16,7 @@ import { blobVersion } from "../model/item.ts";
 import { BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
-import { Blobs } from "./blobs.ts";
+import { Blobs, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
 import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "./content.ts";
 import { Evictor, freeBytes } from "./evict.ts";
@@ -185,9 +185,9 @@ class DiskContent implements Content, SourceOwner {
 
   async use(): Promise<CacheUse> {
     let unpushedBytes = 0;
-    for (const [blob, row] of this.#store.read.blobs.range())
-      unpushedBytes +=
-        row.state === "pushed" ? 0 : (this.blobs.known(blob)?.size ?? this.#recordedSize(blob, row.node, row.size));
+    const { read } = this.#store;
+    for (const [blob, row] of read.blobs.range())
+      unpushedBytes += row.state === "pushed" ? 0 : (this.blobs.known(blob)?.size ?? recordedSize(read, blob));
     return { cleanBytes: this.#cache.total, unpushedBytes, diskFreeBytes: await freeBytes(this.#options.cacheDir) };
   }
 
@@ -264,17 +264,9 @@ class DiskContent implements Content, SourceOwner {
 
   #show(node: ItemKey): Shown {
     const view = viewLocal(this.#store.read, node);
-    if (view?.content.from === "blob") {
-      const { blob, size } = view.content;
-      return { at: "blob", file: this.blobs.get(blob, size) };
-    }
+    if (view?.content.from === "blob") return { at: "blob", file: this.blobs.get(view.content.blob) };
     const file = view && this.#cache.current(node);
     return file ? { at: "clean", file } : { at: "nothing" };
-  }
-
-  #recordedSize(blob: BlobId, node: ItemKey, frozenSize: number): number {
-    const content = viewLocal(this.#store.read, node)?.content;
-    return content?.from === "blob" && content.blob === blob ? content.size : frozenSize;
   }
 
   async #sweepBlobs(): Promise<void> {

@@ -20,7 +20,7 @@ import { viewLocal } from "../store/tree.ts";
 import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { Cache } from "./cache.ts";
 import type { Answer, Frozen } from "./content.ts";
-import { diskFault, lengthOf } from "./files.ts";
+import { diskFault, isMissing, lengthOf } from "./files.ts";
 import type { Hasher } from "./hash.ts";
 import type { DiskSource } from "./source.ts";
 
@@ -62,11 +62,13 @@ export class FrozenBlobs {
   freeze(blob: BlobId): Answer<Frozen> {
     return this.#freezing.run(blob, async () => {
       const row = this.#options.store.read.blobs.get(blob);
-      if (!row) return fault("stale", `nothing names blob ${blob} any more`);
+      if (!row) return released(blob);
       const file = await this.#seal(blob);
       try {
         return await this.#compare(file, row);
       } catch (error) {
+        // Released and swept while it was read: its file was deleted or written anew.
+        if (isMissing(error) && !this.#options.store.read.blobs.get(blob)) return released(blob);
         return diskFault(error, `reading blob ${blob}`);
       }
     });
@@ -77,7 +79,7 @@ export class FrozenBlobs {
     this.#versions.set(blob, version);
     this.#adopting.add(blob);
     this.#mark(blob);
-    const file = this.#options.blobs.get(blob, 0);
+    const file = this.#options.blobs.get(blob);
     file.sealed = true;
     if (same && file.size > 0) await this.#toCache(file, node, version);
     await this.#options.sourceOf(blob)?.inOrder(async () => {
@@ -108,7 +110,7 @@ export class FrozenBlobs {
     const { blobs, sourceOf } = this.#options;
     const source = sourceOf(blob);
     const seal = (): BlobFile => {
-      const file = blobs.get(blob, 0);
+      const file = blobs.get(blob);
       file.sealed = true;
       return file;
     };
@@ -139,7 +141,7 @@ export class FrozenBlobs {
       return this.#options.store.transact((tx) => {
         // The node may have changed meanwhile, or the row may be gone.
         const now = tx.blobs.get(file.blob);
-        if (!now) return fault("stale", `nothing names blob ${file.blob} any more`);
+        if (!now) return released(file.blob);
         tx.blobs.put(file.blob, { node: now.node, size: file.size, state: "frozen", hash, sha256 });
         return ok();
       });
@@ -212,6 +214,10 @@ function isLocal(read: Reader, blob: BlobId): boolean {
 
 function frozen(blobs: Blobs, file: BlobFile, digest: { hash: string; sha256: string }): Frozen {
   return { blob: file.blob, hash: digest.hash, sha256: digest.sha256, body: blobs.body(file) };
+}
+
+function released(blob: BlobId): ReturnType<typeof fault> {
+  return fault("stale", `nothing names blob ${blob} any more`);
 }
 
 function mismatch(blob: BlobId): ReturnType<typeof fault> {

@@ -156,6 +156,35 @@ onDisk("C4: a frozen blob whose bytes changed behind our back is never handed ou
   assert.equal(disk.world.store.read.blobs.get(blob)!.state, "frozen");
 });
 
+onDisk("a file whose push begins right after a restart has its length all the while", {}, async (disk) => {
+  const node = await disk.world.create("a");
+  await disk.world.write(node, noise(5_000));
+  await disk.world.restart();
+  const freezing = disk.content.freeze(disk.world.blobOf(node));
+  for (let i = 0; i < 20; i++) {
+    const source = disk.content.open(node);
+    assert.equal(source.size, 5_000);
+    equal(value(await source.read(0, 10_000)), noise(5_000));
+    await source.close();
+  }
+  const source = disk.content.open(node);
+  value(await source.write(5_000, text("end")));
+  equal(value(await source.read(0, 10_000)), Buffer.concat([noise(5_000), text("end")]));
+  assert.equal(value(await freezing).body.size, 5_000);
+  await source.close();
+});
+
+onDisk("a file that is deleted while its push begins is no trouble", {}, async (disk) => {
+  const node = await disk.world.create("a");
+  await disk.world.write(node, noise(5_000));
+  const blob = disk.world.blobOf(node);
+  await disk.world.restart();
+  const freezing = disk.content.freeze(blob);
+  disk.world.store.transact((tx) => tx.blobs.remove(blob));
+  fs.rmSync(blobPath(disk, blob));
+  assert.equal(kind(await freezing), "stale");
+});
+
 onDisk("freezing what nothing names any more is refused", {}, async (disk) => {
   const node = await disk.world.create("a");
   const blob = disk.world.blobOf(node);
