@@ -19,7 +19,8 @@ export type Answer<T> = Promise<Result<T, Fault>>;
 
 /**
  * What content asks of the vfs: record, in one transaction with the operation, that `node` now has the bytes of `blob`. Called
- * synchronously, before the first byte of a new blob is written on behalf of a person; a throw refuses the write (StoreFull: noSpace).
+ * synchronously, when a new blob has the bytes of the change that made it, before that change is answered; a throw refuses the change
+ * (StoreFull: noSpace), and the file stays as it was.
  */
 export type Dirtied = (event: {
   readonly node: ItemKey;

@@ -5,13 +5,13 @@
  *   clean --first write--> blob --freeze, write--> next blob --adopt--> clean, or kept
  *
  * Changes are carried out one after another; reads do not wait for them and see every change that was answered. The first change of
- * a clean or sealed Source makes a new blob: what is needed of the old bytes is fetched and copied, then the vfs records it,
- * then the change is carried out. When any of that fails the Source shows what it showed before.
+ * a clean or sealed Source makes a new blob: what is needed of the old bytes is fetched and copied, then the change is carried out
+ * on it, then the vfs records it. When any of that fails, or a disk is too full for all of it, the Source shows what it showed before.
  */
 import { assert } from "../base/assert.ts";
 import { keyedLock } from "../base/lock.ts";
-import { ok } from "../base/result.ts";
-import { fault } from "../model/fault.ts";
+import { ok, type Result } from "../base/result.ts";
+import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
 import { HYDRATE_RANGE_BYTES } from "../model/limits.ts";
 import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
@@ -85,18 +85,24 @@ export class DiskSource implements Source {
 
   write(position: number, bytes: Uint8Array): Answer<number> {
     if (bytes.length === 0) return Promise.resolve(ok(0));
-    return this.inOrder(async () => {
-      const ready = await this.#open((size) => around(position, position + bytes.length, size));
-      return ready.ok ? this.#owner.blobs.write(ready.value, position, bytes) : ready;
-    });
+    return this.inOrder(() =>
+      this.#change(
+        (size) => around(position, position + bytes.length, size),
+        (file) => this.#owner.blobs.write(file, position, bytes),
+        // What a new blob did not get of the change would be a hole in the old bytes.
+        (written) =>
+          written === bytes.length ? ok(written) : fault("noSpace", "the disk of the state folder is full"),
+      ),
+    );
   }
 
   truncate(size: number): Answer<undefined> {
     return this.inOrder(async () => {
       if (size === this.size && this.shown.at !== "nothing") return ok();
-      const ready = await this.#open((old) => ({ keep: Math.min(size, old), spans: [[0, Math.min(size, old)]] }));
-      if (!ready.ok) return ready;
-      return ready.value.size === size ? ok() : this.#owner.blobs.truncate(ready.value, size);
+      return this.#change(
+        (old) => ({ keep: Math.min(size, old), spans: [[0, Math.min(size, old)]] }),
+        (file) => (file.size === size ? Promise.resolve(ok()) : this.#owner.blobs.truncate(file, size)),
+      );
     });
   }
 
@@ -126,11 +132,28 @@ export class DiskSource implements Source {
     this.#owner.moved(this, before);
   }
 
-  /** The blob to write to: the open one, or a new one with what `plan` keeps of the old bytes. */
-  async #open(plan: (size: number) => Kept): Answer<BlobFile> {
+  /** Changes the open blob, or makes a new one of what `plan` keeps of the old bytes and the change, which `whole` must pass. */
+  async #change<T>(
+    plan: (size: number) => Kept,
+    change: (file: BlobFile) => Answer<T>,
+    whole: (done: T) => Result<T, Fault> = ok,
+  ): Answer<T> {
     const before = this.shown;
-    if (before.at === "blob" && !before.file.sealed) return ok(before.file);
+    if (before.at === "blob" && !before.file.sealed) return change(before.file);
     if (before.at === "nothing") return fault("stale", "the file is gone");
+    const { blobs } = this.#owner;
+    const made = await this.#copy(before, plan);
+    if (!made.ok) return made;
+    const { size } = made.value;
+    const done = await change(made.value);
+    const all = done.ok ? whole(done.value) : done;
+    if (!all.ok) await blobs.remove(made.value.blob);
+    const recorded = all.ok ? await this.#record({ blob: made.value, size }, before) : all;
+    return recorded.ok ? all : recorded;
+  }
+
+  /** A new blob with what is kept of the old bytes, which are fetched first. */
+  async #copy(before: Exclude<Shown, { at: "nothing" }>, plan: (size: number) => Kept): Answer<BlobFile> {
     let kept = plan(before.file.size);
     if (before.at === "clean") {
       // The service may send another length than it said.
@@ -140,21 +163,20 @@ export class DiskSource implements Source {
         if (!here.ok) return here;
       }
     }
-    const made = await copied(this.#owner.blobs, before, kept);
-    return made.ok ? this.#record(made.value, before) : made;
+    return copied(this.#owner.blobs, before, kept);
   }
 
-  /** The vfs records the new blob; from here on it is what the Source shows. */
-  async #record(blob: BlobFile, before: Shown): Answer<BlobFile> {
+  /** The vfs records the new blob, with the length before the change; from here on it is what the Source shows. */
+  async #record({ blob, size }: { blob: BlobFile; size: number }, before: Shown): Answer<undefined> {
     const seen = this.#seen(before);
     try {
-      this.#owner.dirtied({ node: this.node, blob: blob.blob, size: blob.size, seen });
+      this.#owner.dirtied({ node: this.node, blob: blob.blob, size, seen });
     } catch (error) {
       await this.#owner.blobs.remove(blob.blob);
       return refusal(error);
     }
     this.show({ at: "blob", file: blob });
-    return ok(blob);
+    return ok();
   }
 
   #seen(before: Shown): string | undefined {

@@ -1,6 +1,6 @@
 /**
  * What a running write changes, and when it is committed. While a file is open its length is its Source's and its mtime is kept in
- * memory; both are committed at the first write (`dirtied`, before content writes a byte), at flush, fsync, truncate and
+ * memory; both are committed at the first write (`dirtied`, before it is answered), at flush, fsync, truncate and
  * release. So kill -9 between two closes loses at most bytes that no close has promised yet.
  */
 import { ok } from "../base/result.ts";
@@ -46,7 +46,7 @@ export function touchOps(core: Core, node: ItemKey): void {
 }
 
 /**
- * Content is about to write the first byte of a new blob: from now on the file consists of it. A file that is gone but open
+ * Content has made a new blob for a change that is not answered yet: from now on the file consists of it. A file that is gone but open
  * leaves no trace. Throws StoreFull when the disk is full, StaleWrite when it would push aside bytes it does not build on.
  */
 export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {

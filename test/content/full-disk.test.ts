@@ -14,7 +14,9 @@ test(
   "a full disk refuses writes before anything is lost, and reads go on",
   { skip: !canMount && "no mount namespaces here" },
   async () => {
-    const roots = await Promise.all(["state", "cache"].map((name) => mkdtemp(join(tmpdir(), `full-${name}-`))));
+    const roots = await Promise.all(
+      ["state", "holes", "cache"].map((name) => mkdtemp(join(tmpdir(), `full-${name}-`))),
+    );
     const script = fileURLToPath(new URL("full-disk.ts", import.meta.url));
     try {
       const run = promisify(execFile)("unshare", ["-Urm", process.execPath, "--import", "tsx", script, ...roots]);

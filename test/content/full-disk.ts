@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { HYDRATE_RANGE_BYTES } from "../../src/model/limits.ts";
 import { equal, kind, noise, text, value } from "../contract/content-world.ts";
 import { diskWorld, type DiskWorld } from "./disk-world.ts";
 
@@ -51,6 +52,22 @@ async function fullState(root: string): Promise<void> {
   await disk.world.dispose();
 }
 
+/** A write of which not everything fits changes nothing: what it would have overwritten is not a hole. */
+async function noHoles(root: string): Promise<void> {
+  const disk = await small(root, "state", "4m");
+  const bytes = noise(HYDRATE_RANGE_BYTES + MiB, 6);
+  const node = disk.world.cloud("cloud", bytes);
+  const source = disk.content.open(node);
+  // What is kept around the write is little, and is fetched alone; of the write itself only a part fits.
+  assert.equal(kind(await source.write(10_000, noise(HYDRATE_RANGE_BYTES + 500_000, 8))), "noSpace");
+  assert.equal(source.blob, undefined);
+  assert.equal(disk.world.dirtied.length, 0);
+  equal(value(await source.read(0, bytes.length)), bytes);
+  assert.deepEqual(await readdir(join(disk.stateDir, "blobs")), [], "the half copy is gone");
+  await source.close();
+  await disk.world.dispose();
+}
+
 /** Reads go on without the cache. */
 async function fullCache(root: string): Promise<void> {
   const disk = await small(root, "cache", "1m");
@@ -69,9 +86,10 @@ async function fullCache(root: string): Promise<void> {
   await disk.world.dispose();
 }
 
-const [rootOfState, rootOfCache] = process.argv.slice(2);
+const [rootOfState, rootOfHoles, rootOfCache] = process.argv.slice(2);
 const awake = setInterval(() => undefined, 1000);
 await fullState(rootOfState!);
+await noHoles(rootOfHoles!);
 await fullCache(rootOfCache!);
 clearInterval(awake);
 console.log("done");
