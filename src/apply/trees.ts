@@ -67,10 +67,12 @@ function unpushed(read: Reader, node: ItemKey, content: Unpushed): Bytes {
     const row = read.blobs.get(blob);
     if (row?.hash && row.state !== "open") sent.push({ size: row.size, hash: row.hash });
   }
+  const row = read.blobs.get(content.blob);
   return {
     version: blobVersion(content.blob),
-    size: content.size,
-    ...hashes(read.blobs.get(content.blob)),
+    // After a power cut the recorded length may be older than the bytes that were frozen, sent and hashed.
+    size: row && row.state !== "open" ? row.size : content.size,
+    ...hashes(row),
     ...(seen === undefined ? {} : { seen }),
     ...(sent.length > 0 ? { sent } : {}),
   };

@@ -322,7 +322,8 @@ export class SmallDevice {
         continue;
       }
       const parent = read.mirror.get(intent.parent)?.id;
-      const item = parent && (this.cloud.at(parent, intent.name) ?? this.#elsewhere(intent.hash));
+      const there = parent && this.cloud.at(parent, intent.name);
+      const item = there?.hash === intent.hash ? there : (this.#elsewhere(intent.hash) ?? there);
       const ours = item && item.kind === intent.kind && item.hash === intent.hash && this.view(node);
       if (item && ours) {
         const sent = ofNode(read, node).filter(({ status }) => status.state === "inflight");

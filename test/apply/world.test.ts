@@ -163,10 +163,10 @@ function subtree(device: SmallDevice, node: ReturnType<SmallDevice["nodes"]>[num
 }
 
 const first = Number(process.env["APPLY_SEED"] ?? 1);
-const seeds = Number(process.env["APPLY_SEEDS"] ?? 150);
+const seeds = Number(process.env["APPLY_SEEDS"] ?? 60);
 
 for (const devices of [1, 2, 3])
-  test(`${devices} devices and a web user come to the same tree, seeds ${first} to ${first + seeds - 1}`, () => {
+  test(`${devices} devices and a web user come to the same tree (apply B1, apply B10), seeds ${first} to ${first + seeds - 1}`, () => {
     for (let seed = first; seed < first + seeds; seed++) {
       const world = new World(seed, devices);
       try {
