@@ -20,8 +20,12 @@ export interface LoopOptions {
 
 export function startLoop(options: LoopOptions): Loop {
   const stopping = new AbortController();
-  let nap = new AbortController();
+  let nap: AbortController | undefined;
   let woken = false;
+  const endNap = (): void => {
+    nap?.abort(WOKEN);
+    nap = undefined;
+  };
   const running = (async () => {
     while (!stopping.signal.aborted) {
       woken = false;
@@ -30,20 +34,24 @@ export function startLoop(options: LoopOptions): Loop {
       if (woken || stopping.signal.aborted) continue;
       nap = new AbortController();
       await sleep(options.clock, napMs, nap.signal);
+      nap = undefined;
     }
   })().catch((error: unknown) => options.onDefect(error));
   return {
     wake() {
       woken = true;
-      nap.abort();
+      endNap();
     },
     async stop() {
       stopping.abort();
-      nap.abort();
+      endNap();
       await running;
     },
   };
 }
+
+/** A reason of its own: without one every wake-up would build an exception with its stack. */
+const WOKEN = "woken";
 
 /** Lets everything else that is ready run first: to be awaited between the parts of a long piece of work. */
 export function breathe(): Promise<void> {

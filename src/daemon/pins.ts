@@ -7,7 +7,7 @@ import { startLoop } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import type { Content } from "../content/content.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
-import { BACKOFF_MOST_MS } from "../model/limits.ts";
+import { BACKOFF_MOST_MS, PINS_INTERVAL_MS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { localChildren, viewLocal } from "../store/tree.ts";
 
@@ -27,9 +27,14 @@ export interface PinsOptions {
 
 export function keepPinned(options: PinsOptions): Pins {
   const { read, content, clock, log, onDefect } = options;
+  let nextLookAt = 0;
   const round = async (signal: AbortSignal): Promise<number> => {
+    const beganAt = clock.now();
+    if (beganAt < nextLookAt) return nextLookAt - beganAt;
+    const pinned = pinnedFiles(read);
+    nextLookAt = clock.now() + Math.max(PINS_INTERVAL_MS, 20 * (clock.now() - beganAt));
     let missed = false;
-    for (const node of pinnedFiles(read)) {
+    for (const node of pinned) {
       if (signal.aborted) return 0;
       if (content.have(node) === "all") continue;
       const fetched = await content.hydrate(node, signal);
