@@ -16,8 +16,11 @@ import { fault, type Fault } from "./fault.ts";
 import { folded, type Folded } from "./ids.ts";
 import { NAME_UTF16_UNITS_MAX } from "./limits.ts";
 
+const ASCII = /^[\x20-\x7e]*$/;
+
 /** How the service compares names: case-insensitively and blind to Unicode composition. For comparing only. */
 export function fold(name: string): Folded {
+  if (ASCII.test(name)) return folded(name.toLowerCase());
   return folded(name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC"));
 }
 
