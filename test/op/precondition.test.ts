@@ -60,10 +60,10 @@ function wellFormed(tree: Naive): boolean {
     const slot = `${row.parent}/${fold(row.name)}`;
     if (slots.has(slot)) return false;
     slots.add(slot);
-    let up = row.parent;
+    let up: ItemKey | undefined = row.parent;
     for (let steps = 0; up !== ROOT; steps++) {
-      if (up === node || steps > tree.size) return false;
-      up = tree.get(up)!.parent;
+      if (up === undefined || up === node || steps > tree.size) return false;
+      up = tree.get(up)?.parent;
     }
   }
   return true;

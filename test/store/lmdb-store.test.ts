@@ -26,7 +26,7 @@ import { memoryStore } from "../../src/store/memory-store.ts";
 import type { OpenedStore, Store, StoreFault, Writer } from "../../src/store/store.ts";
 import { crashDisk } from "./crash-disk.ts";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
+const WRITER = fileURLToPath(new URL("./write-until-killed.ts", import.meta.url));
 
 async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "lmdb-store-"));
@@ -55,7 +55,7 @@ test("kill -9 of a process in mid-write loses no commit it announced, and tears 
   await inFolder(async (dir) => {
     let announced = 0;
     for (const mode of ["quiet", "barriers"]) {
-      const child = spawn(process.execPath, ["--import", "tsx", `${here}write-until-killed.ts`, dir, "boot", mode]);
+      const child = spawn(process.execPath, ["--import", "tsx", WRITER, dir, "boot", mode]);
       let output = "";
       child.stdout.on("data", (bytes: Buffer) => void (output += bytes.toString()));
       while (!output.includes(`${announced + 300}\n`)) {

@@ -56,7 +56,7 @@ async function work(store: Store, session: Session, seed: string): Promise<void>
     });
     session.states.push(content(store.read));
   };
-  for (let i = 0; i < 14; i++) {
+  for (let i = 0; i < 10; i++) {
     for (let n = random.below(3); n >= 0; n--) commit();
     const covered = session.states.length - 1;
     const done = store.barrier().then(() => void (session.safe = Math.max(session.safe, covered)));
