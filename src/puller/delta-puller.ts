@@ -3,12 +3,12 @@ import { backoffMs } from "../base/backoff.ts";
 import type { Log } from "../base/log.ts";
 import { startLoop, type Loop } from "../base/loop.ts";
 import type { Random } from "../base/random.ts";
-import type { Result } from "../base/result.ts";
+import { ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS } from "../model/limits.ts";
-import { absorber } from "./absorb.ts";
+import { absorber, strongReads } from "./absorb.ts";
 import { accountFacts, rootId } from "./account.ts";
 import { auditor, type Auditor } from "./audit.ts";
 import { enumerateFirst } from "./enumerate.ts";
@@ -84,6 +84,13 @@ class Rounds implements Puller {
     if (!known.ok) return known;
     this.#auditing ??= this.#audit.run(this.#stopping.signal).finally(() => (this.#auditing = undefined));
     return this.#auditing;
+  }
+
+  async reread(node: ItemKey): Promise<Outcome> {
+    const id = this.#options.store.read.mirror.get(node)?.id;
+    if (id === undefined) return ok();
+    const states = await strongReads(this.#pulling, [id], this.#stopping.signal);
+    return states.ok ? this.absorb(states.value, this.#stopping.signal) : states;
   }
 
   wake(): void {

@@ -54,6 +54,8 @@ export interface Puller {
   absorb(changes: readonly CloudChange[], signal?: AbortSignal): Promise<Result<undefined, Fault>>;
   /** Compares the Mirror with a full enumeration now (the one that is under way, if any) and takes what differs. */
   audit(): Promise<Result<undefined, Fault>>;
+  /** Reads the item of a node by id and takes what it says: somebody found that it is not what the Mirror says, or gone. */
+  reread(node: ItemKey): Promise<Result<undefined, Fault>>;
   /** Polls now: the network came back, or somebody saw that the cloud has moved. */
   wake(): void;
   status(): PullStatus;

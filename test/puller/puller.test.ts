@@ -197,6 +197,20 @@ test("puller: the daily audit finds what the feed forgot", async () => {
   await world.stop();
 });
 
+test("puller: an item that somebody doubts is read by id", async () => {
+  const world = new World("reread", { lostTombstones: 1 });
+  fill(world, 1, 2);
+  const device = world.device("laptop");
+  await world.quiet();
+  world.cloud.as("web").remove("d0/f0");
+  assert.ok((await world.wait(device.puller.sync())).ok);
+  assert.deepEqual(device.names("d0"), ["f0", "f1"]);
+  assert.ok((await world.wait(device.puller.reread(device.at("d0/f0")))).ok);
+  assert.ok((await world.wait(device.puller.reread(device.at("d0/f1")))).ok);
+  assert.deepEqual(device.names("d0"), ["f1"]);
+  await world.stop();
+});
+
 test("puller: a sync begins after it was asked for and says when it failed", async () => {
   const world = new World("sync");
   const device = world.device("laptop");
