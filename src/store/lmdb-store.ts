@@ -27,6 +27,7 @@ import { readMark, writeMark, type Mark } from "./mark.ts";
 import { migrate } from "./migrate.ts";
 import { CHECKPOINT } from "./paths.ts";
 import { lockFolder, type ProcessLock } from "./process-lock.ts";
+import { recentRows, type RecentRows } from "./recent-rows.ts";
 import { decodeRow, encodeRow } from "./rows.ts";
 import { TABLES } from "./schema.ts";
 import {
@@ -151,6 +152,8 @@ class LmdbStore implements Store {
   private commit: number;
   private changes: string[] | undefined;
   private closed = false;
+  /** Of every table but `meta`, whose count of commits is written beside this. */
+  private readonly recent: RecentRows[] = [];
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -170,6 +173,9 @@ class LmdbStore implements Store {
       const result = this.run(change, changes);
       if (changes.length > 0) this.parts.safe.committed({ commit: ++this.commit, changes });
       return result;
+    } catch (error) {
+      for (const rows of this.recent) rows.clear();
+      throw error;
     } finally {
       this.changes = undefined;
     }
@@ -225,18 +231,24 @@ class LmdbStore implements Store {
     const ranges = liveRanges<unknown>((range, most, after) =>
       file.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
     );
+    const recent = name === "meta" ? undefined : recentRows();
+    if (recent) this.recent.push(recent);
     const note = (key: Key, text: string): void => {
       assert(this.changes, "a store is changed inside a transaction");
       assertStorable(key);
       ranges.beforeChange();
+      recent?.drop(key);
       this.changes.push(`[${number},${JSON.stringify(key)},${text}]`);
     };
     const open = (): void => assert(!this.closed, "the store is open");
+    const readRow = (key: Key): unknown => {
+      const text = file.get(name, key);
+      return text === undefined ? undefined : decodeRow(name, text);
+    };
     return {
       get(key) {
         open();
-        const text = file.get(name, key);
-        return text === undefined ? undefined : decodeRow(name, text);
+        return recent ? recent.get(key, () => readRow(key)) : readRow(key);
       },
       range(range = {}) {
         open();

@@ -1,0 +1,61 @@
+/**
+ * Rows of one table that were read lately, decoded, those that are not there included. What it holds is what the table says: a
+ * change drops the row before it is made, a transaction that fails drops everything. Two generations: when the younger one is full
+ * the older one goes, so a walk over a whole drive costs a bounded memory and what is asked for often stays.
+ */
+import type { Key } from "./store.ts";
+
+export interface RecentRows {
+  /** `read` is asked when the row is not known here. */
+  get(key: Key, read: () => unknown): unknown;
+  drop(key: Key): void;
+  clear(): void;
+}
+
+/** Of one generation of one table. */
+const ROWS_MAX = 8_192;
+
+export function recentRows(): RecentRows {
+  let young = new Map<string | number, unknown>();
+  let old = new Map<string | number, unknown>();
+
+  function keep(id: string | number, row: unknown): void {
+    if (young.size >= ROWS_MAX) {
+      old = young;
+      young = new Map();
+    }
+    young.set(id, row);
+  }
+
+  return {
+    get(key, read) {
+      const id = idOf(key);
+      let row = young.get(id);
+      if (row !== undefined) return row === ABSENT ? undefined : row;
+      row = old.get(id) ?? frozen(read()) ?? ABSENT;
+      keep(id, row);
+      return row === ABSENT ? undefined : row;
+    },
+    drop(key) {
+      const id = idOf(key);
+      young.delete(id);
+      old.delete(id);
+    },
+    clear() {
+      young.clear();
+      old.clear();
+    },
+  };
+}
+
+const ABSENT = Symbol("absent");
+
+/** The first part of a tuple is a number, so nothing else has the same text. */
+function idOf(key: Key): string | number {
+  return typeof key === "object" ? `${key[0]}/${key[1]}` : key;
+}
+
+/** One row object goes to many: who changes it is told so. */
+function frozen(row: unknown): unknown {
+  return typeof row === "object" ? Object.freeze(row) : row;
+}
