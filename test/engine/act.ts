@@ -12,22 +12,28 @@ const NAMES = ["a", "b", "c", "D", "e.txt"];
 export class Ledger {
   readonly made = new Set<string>();
   readonly destroyed = new Set<string>();
-  /** Made or destroyed since the last barrier of a device: a power cut may take it back. */
-  readonly unsure = new Set<string>();
+  /** By device: made since its last barrier, so a power cut may take it away. */
+  readonly #unsure = new Map<string, Set<string>>();
   #serial = 0;
 
   content(actor: string): string {
     const text = `${actor} wrote ${++this.#serial}`;
     this.made.add(text);
-    this.unsure.add(text);
+    if (actor !== "web") this.#unsure.set(actor, (this.#unsure.get(actor) ?? new Set()).add(text));
     return text;
   }
 
   destroy(contents: Iterable<string>): void {
-    for (const text of contents) {
-      this.destroyed.add(text);
-      this.unsure.add(text);
-    }
+    for (const text of contents) this.destroyed.add(text);
+  }
+
+  synced(device: string): void {
+    this.#unsure.delete(device);
+  }
+
+  lostPower(device: string): void {
+    this.destroy(this.#unsure.get(device) ?? []);
+    this.synced(device);
   }
 }
 

@@ -60,6 +60,7 @@ async function disturb(world: World, device: Device, ledger: Ledger, random: Ran
   }
   if (kind === 9) {
     await world.wait(device.store.barrier());
+    ledger.synced(device.name);
     return `${device.name} syncs its disk`;
   }
   if (kind === 10) {
@@ -67,7 +68,7 @@ async function disturb(world: World, device: Device, ledger: Ledger, random: Ran
     return `${device.name} is killed`;
   }
   device.powerCut(random.below(2) === 0 ? random : undefined);
-  for (const text of ledger.unsure) ledger.destroyed.add(text);
+  ledger.lostPower(device.name);
   return `${device.name} loses power`;
 }
 
