@@ -14,13 +14,15 @@ import { orderEdges, type Edge } from "./opgraph.ts";
 import { byNumber } from "./tree-view.ts";
 
 export function plan(mirror: Tree, local: Overlay, options: PlanOptions): Script {
-  const wanted = changesOf(mirror, sendable(local, options));
-  const actions = foldDeletes(wanted, mirror);
+  const wanted = foldDeletes(changesOf(mirror, sendable({ local, mirror, options })), mirror);
+  const yielding = yieldingNodes(wanted, mirror);
+  const actions = wanted.map((action) => (yielding.has(action.node) ? parkOf(action.node, mirror, options) : action));
   const graph = orderEdges(actions, mirror);
   const sent = actions.map((_, index) => index).filter((index) => !graph.stuck.has(index));
   const ordered = order({ actions, edges: graph.edges.map((edges) => [...edges]), sent, mirror, options });
   const left = new Set<ItemKey>([...graph.stuck].map((index) => present(actions[index], "a step").node));
-  for (const node of local.keys()) if (isLocalOnly(node, local, options)) left.add(node);
+  for (const node of yielding) left.add(node);
+  for (const node of local.keys()) if (isLocalOnly(node, { local, mirror, options })) left.add(node);
   return { steps: ordered, deletes: deletesOf(ordered), left: [...left].sort(byNumber) };
 }
 
@@ -32,16 +34,44 @@ function deletesOf(steps: readonly Step[]): number {
   return deletes;
 }
 
-function sendable(local: Overlay, options: PlanOptions): Overlay {
+function sendable(situation: Situation): Overlay {
+  const { local, options } = situation;
   if (options.localOnly.size === 0) return local;
-  return new Map([...local].filter(([node]) => !isLocalOnly(node, local, options)));
+  return new Map([...local].filter(([node]) => !isLocalOnly(node, situation)));
 }
 
-/** Local-only itself or new below a local-only folder (which, being new too, has its row in the overlay). */
-function isLocalOnly(node: ItemKey, local: Overlay, options: PlanOptions): boolean {
-  for (let at: ItemKey | undefined = node; at !== undefined && at !== ROOT; at = local.get(at)?.parent)
+/**
+ * Items of the cloud that were moved into a local-only folder (a trash can) stay in the cloud where they are; but one whose name there is
+ * wanted by somebody else is parked.
+ */
+function yieldingNodes(actions: readonly Action[], mirror: Tree): Set<ItemKey> {
+  const { stuck } = orderEdges(actions, mirror);
+  const made = new Set(actions.filter((action) => action.action === "createFolder").map(({ node }) => node));
+  const leaving = new Set<ItemKey>();
+  for (const action of stuck.size > 0 ? actions : [])
+    if (action.action === "move" && !mirror.get(action.parent) && !made.has(action.parent)) leaving.add(action.node);
+  const yielding = new Set<ItemKey>();
+  for (const index of stuck) {
+    const action = present(actions[index], "a step");
+    const occupant = "name" in action ? mirror.at(action.parent, fold(action.name)) : undefined;
+    if (occupant !== undefined && occupant !== action.node && leaving.has(occupant)) yielding.add(occupant);
+  }
+  return yielding;
+}
+
+/** Local-only itself, or below such a node; what the cloud has never is. */
+function isLocalOnly(node: ItemKey, { local, mirror, options }: Situation): boolean {
+  for (let at: ItemKey | undefined = node; at !== undefined && at !== ROOT; at = local.get(at)?.parent) {
+    if (mirror.get(at)) return false;
     if (options.localOnly.has(at)) return true;
+  }
   return false;
+}
+
+interface Situation {
+  readonly local: Overlay;
+  readonly mirror: Tree;
+  readonly options: PlanOptions;
 }
 
 /** The delete of a folder stands for the deletes directly below it, and theirs. */
@@ -143,14 +173,17 @@ function park(cycle: readonly number[], { actions, edges, mirror, options }: Sor
   const provider = providers.sort(byNumber)[0];
   assert(provider !== undefined, "a cycle has a name edge");
   const { node } = present(actions[provider], "the provider of a name");
-  const place = present(mirror.get(node), "the occupant of a slot");
-  const name = parkingNameFor(node, mirror, options);
-  const index = actions.push({ action: "move", node, parent: place.parent, name, park: true }) - 1;
+  const index = actions.push(parkOf(node, mirror, options)) - 1;
   for (const list of edges)
     for (const [at, edge] of list.entries())
       if (edge.to === provider && edge.kind === "name") list[at] = { kind: "name", to: index };
   edges.push([]);
   edges[provider]?.push({ kind: "name", to: index });
+}
+
+function parkOf(node: ItemKey, mirror: Tree, options: PlanOptions): Action {
+  const { parent } = present(mirror.get(node), "the occupant of a slot");
+  return { action: "move", node, parent, name: parkingNameFor(node, mirror, options), park: true };
 }
 
 function parkingNameFor(node: ItemKey, mirror: Tree, options: PlanOptions): string {

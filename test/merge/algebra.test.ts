@@ -141,6 +141,36 @@ test("a node with a parking name of ours counts as carrying its own: merge S7", 
   assert.match(wanted(deleted, edited), /\/g=new#10/, "a cancelled delete does not make it permanent");
 });
 
+test("times: a write carries its own, both sides' times are the cloud's", () => {
+  const at = (mtime: number, hash = "h10"): PlainTree => new Map(DEEP).set(key(10), file(1, "g", hash, mtime));
+  const written = new Map(DEEP).set(key(10), {
+    ...file(1, "g", "mine", 40),
+    bytes: { version: "blob:1", size: 1, hash: "mine", seen: "c:h10" },
+  });
+  const mtime = (local: PlainTree, remote: PlainTree): number | undefined =>
+    merge({ base: DEEP, local, remote, movedAt: new Map() }).star.get(key(10))?.mtime;
+  assert.equal(mtime(written, at(77)), 40);
+  assert.equal(mtime(at(40), at(77)), 77);
+  assert.equal(mtime(at(40), at(1)), 40);
+  assert.equal(mtime(at(40), at(77, "theirs")), 77);
+});
+
+test("copies are numbered the same whatever the order of the inputs: merge A4", () => {
+  const wrote = (node: number, hash: string) => ({
+    ...DEEP.get(key(node))!,
+    bytes: { version: `blob:${hash}`, size: 1, hash, tag: hash, seen: DEEP.get(key(node))!.bytes!.version },
+  });
+  const local = new Map(DEEP).set(key(6), wrote(6, "m6")).set(key(7), wrote(7, "m7")).set(key(9), wrote(9, "m9"));
+  const remote = new Map(DEEP)
+    .set(key(6), file(5, "f", "t6"))
+    .set(key(7), file(4, "x.txt", "t7"))
+    .set(key(9), file(8, "日本", "t9"));
+  const it = { base: DEEP, local, remote, movedAt: new Map() };
+  const shown = show(merge(it).star);
+  assert.match(shown, /=m6#1000 .*=m7#1001 |=m7#1001 .*=m6#1000 /);
+  assert.equal(show(merge(it, (a, b) => b - a).star), shown);
+});
+
 test("the size of the tree costs nothing: merge C1", () => {
   const reads = (items: number): number => {
     let count = 0;

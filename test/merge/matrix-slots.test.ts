@@ -135,6 +135,27 @@ const CELLS: readonly Cell[] = [
     tree: "/B/#3 /f=f0#4 /g=g0#5",
     script: "[move 4 1/f; deleteFolder 2]",
   },
+  {
+    name: "the name of a deleted folder taken while something leaves it",
+    local: all(move(6, 1, "k"), remove(2), move(3, 1, "A")),
+    cloud: nothing,
+    tree: "/A/#3 /g=g0#5 /k=k0#6",
+    script: "[move 6 1/k; deleteFolder 2; move 3 1/A]",
+  },
+  {
+    name: "the name for what steps aside is taken as well: the next one",
+    local: mkfile(100, 1, "n", "mine"),
+    cloud: all(mkfile(200, 1, "n", "theirs"), mkfile(201, 1, "n (conflict laptop 1970-01-01 mine)", "other")),
+    tree: "/A/#2 /A/f=f0#4 /A/k=k0#6 /B/#3 /g=g0#5 /n (conflict laptop 1970-01-01 mine 2)=mine#100 /n (conflict laptop 1970-01-01 mine)=other#201 /n=theirs#200",
+    script: "[createFile 100 1/n (conflict laptop 1970-01-01 mine 2)]",
+  },
+  {
+    name: "the same conflict resolved before: the copy that is there is the copy",
+    local: mkfile(100, 1, "n", "mine"),
+    cloud: all(mkfile(200, 1, "n", "theirs"), mkfile(201, 1, "n (conflict laptop 1970-01-01 mine)", "mine")),
+    tree: "/A/#2 /A/f=f0#4 /A/k=k0#6 /B/#3 /g=g0#5 /n (conflict laptop 1970-01-01 mine)=mine#100 /n=theirs#200",
+    script: "[]",
+  },
 ];
 
 runCells(CELLS);
