@@ -82,8 +82,11 @@ export class Cache {
     for (const file of this.#files.values()) file.hydration.stopAll(reason);
   }
 
-  /** Takes a synced file that will never change as the complete bytes of `version`. The file keeps its own name too. */
-  async take(path: string, of: { node: ItemKey; version: string; size: number }): Promise<void> {
+  /**
+   * Takes a synced file that will never change as the complete bytes of `version`. The file keeps its own name too. The clean file is
+   * held until `letGo`; undefined when the cloud has another version by now.
+   */
+  async take(path: string, of: { node: ItemKey; version: string; size: number }): Promise<CleanFile | undefined> {
     const { node, version, size } = of;
     const target = this.#path(node, version);
     await fs.mkdir(dirname(target), { recursive: true, mode: 0o700 });
@@ -100,10 +103,13 @@ export class Cache {
       .write(target, { node, version, size, ...(item ? { item } : {}) })
       .catch((error: unknown) => this.#options.log.trace("a cache file could not be described", { error }));
     const file = this.current(node);
-    if (file?.version !== version) return removeClean(target, this.#options.identities);
-    file.usedAt = this.#options.clock.now();
+    if (file?.version !== version) {
+      await removeClean(target, this.#options.identities);
+      return undefined;
+    }
+    this.hold(file);
     file.arrived(size);
-    this.#settle(file);
+    return file;
   }
 
   /** Drops the clean bytes of a node that nobody has open. Returns how many there were. */

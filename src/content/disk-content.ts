@@ -12,7 +12,7 @@ import { ok } from "../base/result.ts";
 import type { Drive } from "../drive/drive.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
-import { blobVersion } from "../model/item.ts";
+import { blobVersion, contentVersion } from "../model/item.ts";
 import { BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
@@ -265,6 +265,8 @@ class DiskContent implements Content, SourceOwner {
   #show(node: ItemKey): Shown {
     const view = viewLocal(this.#store.read, node);
     if (view?.content.from === "blob") return { at: "blob", file: this.blobs.get(view.content.blob) };
+    const arriving = view?.mirror && this.#frozen.arriving(node, contentVersion(view.mirror));
+    if (arriving) return { at: "blob", file: arriving };
     const file = view && this.#cache.current(node);
     return file ? { at: "clean", file } : { at: "nothing" };
   }

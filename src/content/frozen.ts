@@ -19,6 +19,7 @@ import { StoreFull, type Reader, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { Cache } from "./cache.ts";
+import type { CleanFile } from "./clean-file.ts";
 import type { Answer, Frozen } from "./content.ts";
 import { diskFault, isMissing, lengthOf } from "./files.ts";
 import type { Hasher } from "./hash.ts";
@@ -45,6 +46,8 @@ export class FrozenBlobs {
   readonly #compared = new Set<BlobId>();
   readonly #versions = new Map<BlobId, string>();
   readonly #adopting = new Set<BlobId>();
+  /** Blobs that are the bytes of a version (of a node) which the cache does not have yet. */
+  readonly #arriving = new Map<string, BlobFile>();
   /** Adopted; row and file wait for a barrier. */
   readonly #pushed = new Set<BlobId>();
   #cancelRetire: (() => void) | undefined;
@@ -81,16 +84,20 @@ export class FrozenBlobs {
     this.#mark(blob);
     const file = this.#options.blobs.get(blob);
     file.sealed = true;
-    if (same && file.size > 0) await this.#toCache(file, node, version);
-    await this.#options.sourceOf(blob)?.inOrder(async () => {
-      const source = this.#options.sourceOf(blob);
-      if (source) this.#convert(source, file, { node, version, same });
-    });
+    if (same) this.#arriving.set(arrivalOf(node, version), file);
+    const clean = same && file.size > 0 ? await this.#toCache(file, node, version) : undefined;
+    await this.#handOver(file, { node, version, same });
+    if (clean) this.#options.cache.letGo(clean);
     this.#adopting.delete(blob);
     this.#pushed.add(blob);
     this.#cancelRetire ??= this.#options.clock.after(BARRIER_INTERVAL_MS, () => {
       this.retire().catch((error: unknown) => this.#options.onDefect(error));
     });
+  }
+
+  /** The blob that has the bytes of this version, from its acknowledgement until the cache has them: nobody fetches those. */
+  arriving(node: ItemKey, version: string): BlobFile | undefined {
+    return this.#arriving.get(arrivalOf(node, version));
   }
 
   /** Removes what was pushed, after a barrier. */
@@ -163,13 +170,27 @@ export class FrozenBlobs {
   }
 
   /** Clean bytes are only worth a download, so a failure is traced and forgotten. */
-  async #toCache(file: BlobFile, node: ItemKey, version: string): Promise<void> {
+  async #toCache(file: BlobFile, node: ItemKey, version: string): Promise<CleanFile | undefined> {
     try {
-      await this.#options.cache.take(file.disk.path, { node, version, size: file.size });
+      return await this.#options.cache.take(file.disk.path, { node, version, size: file.size });
     } catch (error) {
       diskFault(error, "keeping pushed bytes");
       this.#options.log.trace("pushed bytes could not be kept in the cache", { node, error });
+      return undefined;
     }
+  }
+
+  /** In one turn: the Source that shows the blob shows clean bytes, and who opens the file from now on too. */
+  async #handOver(file: BlobFile, to: { node: ItemKey; version: string; same: boolean }): Promise<void> {
+    const { sourceOf } = this.#options;
+    const finish = (): void => {
+      const source = sourceOf(file.blob);
+      if (source) this.#convert(source, file, to);
+      const key = arrivalOf(to.node, to.version);
+      if (this.#arriving.get(key) === file) this.#arriving.delete(key);
+    };
+    const source = sourceOf(file.blob);
+    await (source ? source.inOrder(async () => finish()) : finish());
   }
 
   #convert(source: DiskSource, file: BlobFile, to: { node: ItemKey; version: string; same: boolean }): void {
@@ -214,6 +235,10 @@ function isLocal(read: Reader, blob: BlobId): boolean {
 
 function frozen(blobs: Blobs, file: BlobFile, digest: { hash: string; sha256: string }): Frozen {
   return { blob: file.blob, hash: digest.hash, sha256: digest.sha256, body: blobs.body(file) };
+}
+
+function arrivalOf(node: ItemKey, version: string): string {
+  return `${node}\n${version}`;
 }
 
 function released(blob: BlobId): ReturnType<typeof fault> {

@@ -237,6 +237,33 @@ onDisk(
   },
 );
 
+onDisk(
+  "a file opened while its push is being acknowledged has its bytes without asking the cloud",
+  {},
+  async (disk) => {
+    const node = await disk.world.create("a");
+    await disk.world.write(node, noise(5_000));
+    const blob = disk.world.blobOf(node);
+    value(await disk.content.freeze(blob));
+    const pushing = disk.world.push(blob);
+    const opened = [];
+    while (viewLocal(disk.world.store.read, node)!.content.from === "blob") await new Promise(setImmediate);
+    disk.content.setOnline(false);
+    for (let i = 0; i < 5; i++) {
+      const source = disk.content.open(node);
+      opened.push(source);
+      assert.equal(source.size, 5_000);
+      equal(value(await source.read(0, 10_000)), noise(5_000));
+    }
+    await pushing;
+    value(await opened[0]!.write(5_000, text("end")));
+    for (const source of [...opened, disk.content.open(node)]) {
+      equal(value(await source.read(5_000, 10)), text("end"));
+      await source.close();
+    }
+  },
+);
+
 onDisk("a power cut that takes the acknowledgement back leaves the blob", {}, async (disk) => {
   const node = await disk.world.create("one");
   await disk.world.write(node, noise(1000));
