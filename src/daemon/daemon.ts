@@ -58,8 +58,6 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   const parts = await buildParts(config, store.value, { opened, onDefect: around.onDefect });
   if (!parts.ok) return failed({ exit: 32, why: parts.fault.why });
   const socketPath = socketPathOf(config.runtimeDir, config.account);
-  const control = await serveControl(socketPath, commands(parts.value), around.onDefect);
-  opened.add("the control socket", () => control.close());
   const mounted = await fuseNativeHost().mount(parts.value.vfs, {
     mountpoint: config.mountpoint,
     attrTimeoutMs: config.attrTimeoutMs,
@@ -71,6 +69,8 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   });
   if (!mounted.ok) return failed({ exit: 32, why: mounted.fault.why });
   parts.value.mounted(mounted.value);
+  const control = await serveControl(socketPath, commands(parts.value), around.onDefect);
+  opened.add("the control socket", () => control.close());
   await rootListed(parts.value);
   return ok(running(mounted.value, parts.value, opened, config));
 }

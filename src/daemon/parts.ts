@@ -83,6 +83,7 @@ export async function buildParts(config: Config, store: Store, around: Around): 
   const puller = createPuller({
     store,
     apply,
+    content,
     drive,
     clock,
     random,

@@ -24,13 +24,25 @@ export interface LocalView {
   readonly mirror: MirrorItem | undefined;
 }
 
-/** The node as the mount shows it, or undefined when it is not there. */
+/** The node as the mount shows it, or undefined when it is not there. The root is always there, also before the cloud was ever asked. */
 export function viewLocal(read: Reader, node: ItemKey): LocalView | undefined {
   const mirror = read.mirror.get(node);
   const row = read.local.get(node);
   if (row) return isGone(row) ? undefined : fromLocal(node, row, mirror);
-  return mirror && fromMirror(node, mirror);
+  if (mirror) return fromMirror(node, mirror);
+  return node === ROOT ? UNKNOWN_ROOT : undefined;
 }
+
+const UNKNOWN_ROOT: LocalView = {
+  node: ROOT,
+  kind: "folder",
+  parent: ROOT,
+  name: "",
+  mtime: 0,
+  size: 0,
+  content: { from: "cloud" },
+  mirror: undefined,
+};
 
 /** Who is at (parent, folded name) in Local. */
 export function localAt(read: Reader, parent: ItemKey, name: Folded): ItemKey | undefined {

@@ -256,6 +256,7 @@ test("programs: fio verifies what it wrote, sequentially and at random", { skip:
       "--do_verify=1",
       "--verify_fatal=1",
       "--end_fsync=1",
+      "--verify_state_save=0",
       "--ioengine=psync",
       "--numjobs=2",
     );

@@ -5,11 +5,13 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
+import { call } from "../../src/control/socket-client.ts";
+import { socketPathOf } from "../../src/control/whereabouts.ts";
 import { programs } from "./repository.ts";
 import type { Sim } from "./sim-process.ts";
 
@@ -67,6 +69,7 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
   };
   const options = { endpoint: sim.url, poll: "1", write_back: "0.2", cache_free: "0", ...wishes.options };
   const list = Object.entries(options).map(([name, value]) => (value === "" ? name : `${name}=${value}`));
+  const socket = socketPathOf(join(home, "run/mount.onedrive"), "default");
   const errors: string[] = [];
   let child: ChildProcess | undefined;
 
@@ -79,7 +82,7 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
     child = started;
     started.stderr!.on("data", (part: Buffer) => errors.push(part.toString()));
     const deadline = Date.now() + 30_000;
-    while (!isMounted(dir) || !(await answers(dir))) {
+    while (!(await serves(socket, started.pid!))) {
       if (started.exitCode !== null || Date.now() > deadline)
         throw new Error(`no mount (exit ${started.exitCode}): ${errors.join("")}`);
       await delay(20);
@@ -131,12 +134,10 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
   };
 }
 
-/** Whether somebody serves the mount: a stale one (its daemon was killed) does not answer. */
-async function answers(dir: string): Promise<boolean> {
-  return stat(dir).then(
-    () => true,
-    () => false,
-  );
+/** Whether this daemon has mounted: its control socket opens after that. (The kernel may answer for a stale mount from its caches.) */
+async function serves(socket: string, pid: number): Promise<boolean> {
+  const status = await call(socket, "status", {});
+  return status.ok && status.value.pid === pid;
 }
 
 /** Whether the mount table has it (without touching it, so a stale one answers too). */
