@@ -64,6 +64,8 @@ export class BlobFile {
 
 /** Files synced at once; the thread pool has other work too. */
 const SYNCS_MAX = 3;
+/** Numbers of blobs taken from the store in one transaction. */
+const NUMBERS_TAKEN = 64;
 const BODY_STEP_BYTES = 256 * 1024;
 
 export class Blobs {
@@ -78,6 +80,8 @@ export class Blobs {
   #syncing: Promise<void> = Promise.resolve();
   #nextSync: Promise<void> | undefined;
   readonly #syncs = limit(SYNCS_MAX);
+  #next = 0;
+  #reserved = 0;
 
   constructor(options: BlobOptions) {
     this.#options = options;
@@ -257,12 +261,17 @@ export class Blobs {
     return join(this.#options.folder, String(blob));
   }
 
+  /** Taken from the store some at a time; those that a process leaves unused are never used. */
   #nextNumber(): BlobId {
-    return this.#options.store.transact((tx) => {
-      const next = (tx.meta.get("nextBlob") as number | undefined) ?? 1;
-      tx.meta.put("nextBlob", next + 1);
-      return blobId(next);
-    });
+    if (this.#next >= this.#reserved) {
+      this.#next = this.#options.store.transact((tx) => {
+        const next = (tx.meta.get("nextBlob") as number | undefined) ?? 1;
+        tx.meta.put("nextBlob", next + NUMBERS_TAKEN);
+        return next;
+      });
+      this.#reserved = this.#next + NUMBERS_TAKEN;
+    }
+    return blobId(this.#next++);
   }
 
   async #syncEvery(): Promise<void> {

@@ -58,6 +58,10 @@ class Engine implements Flusher {
   readonly #loop: Loop;
   #fullUntil = 0;
   #telling = false;
+  /** Something else than the trees has changed since the last look at what may start. */
+  #changed = true;
+  /** When that look has to be repeated in any case. */
+  #lookAt = 0;
   #askers: { readonly at: number; answer(): void }[] = [];
 
   constructor(options: FlusherOptions) {
@@ -94,6 +98,7 @@ class Engine implements Flusher {
 
   resume(): void {
     this.#waits.end();
+    this.#changed = true;
     this.#loop.wake();
   }
 
@@ -103,6 +108,7 @@ class Engine implements Flusher {
     this.#waits.end();
     if (this.#fullUntil > 0) this.#madeRoom();
     this.#planning.hurry();
+    this.#changed = true;
     await new Promise<void>((resolved) => {
       this.#askers.push({ at, answer: resolved });
       signal?.addEventListener("abort", () => resolved(), { once: true });
@@ -184,10 +190,22 @@ class Engine implements Flusher {
   // ---- one round ----
 
   async #round(signal: AbortSignal): Promise<number> {
+    const waitMs = this.#tooEarlyMs();
+    if (waitMs > 0) return waitMs;
+    this.#changed = false;
     if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();
     if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
     this.#answerAskers();
-    return this.#napMs();
+    const napMs = this.#napMs();
+    this.#lookAt = this.#options.clock.now() + napMs;
+    return napMs;
+  }
+
+  /** When only the trees have moved and it is too early for a plan, there is nothing to do: a thousand writes are not a thousand looks. */
+  #tooEarlyMs(): number {
+    if (this.#changed || !this.#planning.moved) return 0;
+    const until = Math.min(this.#planning.nextAt, this.#lookAt);
+    return Math.max(0, until - this.#options.clock.now());
   }
 
   #advance(): void {
@@ -281,6 +299,7 @@ class Engine implements Flusher {
       .catch((error: unknown) => this.#options.onDefect(error))
       .finally(() => {
         this.#running.delete(step.node);
+        this.#changed = true;
         this.#loop.wake();
       });
     const blob = isUpload(step) ? blobOf(this.#options.store.read, step) : undefined;
