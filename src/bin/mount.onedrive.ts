@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-/** The program mount.onedrive: joins the command line to the daemon. A defect ends the process at once with 70. */
+/**
+ * The program mount.onedrive: joins the command line to the daemon, which is loaded when it is needed. A defect ends the process at once
+ * with 70.
+ */
 import { mountOneDrive } from "../cli/mount.ts";
-import { startDaemon } from "../daemon/daemon.ts";
-import { openSignIn } from "../daemon/open-sign-in.ts";
 
 process.umask(0o077);
 process.on("uncaughtException", die);
@@ -25,7 +26,13 @@ const status = await mountOneDrive(
     print: (line) => process.stdout.write(`${line}\n`),
     complain: (line) => process.stderr.write(`${line}\n`),
   },
-  { start: (config, usualRuntimeDir) => startDaemon(config, { usualRuntimeDir, onDefect: die }), openSignIn },
+  {
+    start: async (config, usualRuntimeDir) => {
+      const { startDaemon } = await import("../daemon/daemon.ts");
+      return startDaemon(config, { usualRuntimeDir, onDefect: die });
+    },
+    openSignIn: async (wish) => (await import("../daemon/open-sign-in.ts")).openSignIn(wish),
+  },
 );
 process.exit(status);
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The program onedrivectl. */
 import { onedrivectl } from "../cli/ctl.ts";
-import { openSignIn } from "../daemon/open-sign-in.ts";
 
 process.exitCode = await onedrivectl(
   process.argv.slice(2),
@@ -11,5 +10,5 @@ process.exitCode = await onedrivectl(
     print: (line) => process.stdout.write(`${line}\n`),
     complain: (line) => process.stderr.write(`${line}\n`),
   },
-  { openSignIn },
+  { openSignIn: async (wish) => (await import("../daemon/open-sign-in.ts")).openSignIn(wish) },
 );

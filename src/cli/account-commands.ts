@@ -35,7 +35,7 @@ async function login(
   if (!stored.ok) return complain(around, stored.fault);
   const made = await createAccount(configHome(around.env), account);
   if (!made.ok) return complain(around, made.fault.why);
-  const opened = ports.openSignIn({
+  const opened = await ports.openSignIn({
     endpoint: line.endpoint ?? (stored.value["endpoint"] as string | undefined) ?? "global",
     clientId: line.clientId ?? (stored.value["client_id"] as string | undefined),
     accountDir: made.value,

@@ -42,7 +42,7 @@ export interface MountPorts {
   start(config: Config, usualRuntimeDir: string | undefined): Promise<Result<Running, MountFailure>>;
   openSignIn(
     wish: SignInWish,
-  ): Result<{ readonly signIn: SignIn; readonly loopback: boolean; close(): Promise<void> }, Fault>;
+  ): Promise<Result<{ readonly signIn: SignIn; readonly loopback: boolean; close(): Promise<void> }, Fault>>;
 }
 
 export interface MountSurroundings {
@@ -76,12 +76,15 @@ export async function mountOneDrive(
   if (!line.ok) return complain(around, 1, line.fault);
   if (line.value === "help") return print(around, mountHelp().trimEnd());
   if (line.value === "version") return print(around, version());
-  const config = settleConfig(line.value, { ...around, accounts: await listAccounts(configHome(around.env)) });
+  const accounts = await listAccounts(configHome(around.env));
+  const config = settleConfig(line.value, { ...around, accounts });
   if (!config.ok) return complain(around, 1, config.fault);
   if (config.value.verbose) enableTrace();
   const readyFd = around.env[READY_FD];
-  if (readyFd !== undefined) return serve(config.value, around, ports, tellOn(Number(readyFd)));
-  const ready = await prepare(config.value, around, ports);
+  if (readyFd !== undefined) return prepareAndServe(config.value, around, ports, tellOn(Number(readyFd)));
+  // With tokens there, the daemon finds out the rest by itself: what talks to the cloud is loaded once, in one process.
+  const quick = !line.value.fake && !line.value.foreground && accounts.includes(config.value.account);
+  const ready = quick ? usable(config.value.mountpoint) : await prepare(config.value, around, ports);
   if (!ready.ok) return complain(around, ready.fault.exit, ready.fault.why);
   if (line.value.fake) return 0;
   if (line.value.foreground)
@@ -95,9 +98,9 @@ async function prepare(
   around: MountSurroundings,
   ports: MountPorts,
 ): Promise<Result<undefined, MountFailure>> {
-  const place = mountpointFault(config.mountpoint);
-  if (place !== undefined) return { ok: false, fault: { exit: 32, why: place } };
-  const opened = ports.openSignIn(config);
+  const place = usable(config.mountpoint);
+  if (!place.ok) return place;
+  const opened = await ports.openSignIn(config);
   if (!opened.ok) return { ok: false, fault: { exit: opened.fault.kind === "invalid" ? 1 : 2, why: opened.fault.why } };
   const { signIn, loopback, close } = opened.value;
   try {
@@ -113,6 +116,21 @@ async function prepare(
   } finally {
     await close();
   }
+}
+
+async function prepareAndServe(
+  config: Config,
+  around: MountSurroundings,
+  ports: MountPorts,
+  tell: Tell,
+): Promise<number> {
+  const ready = await prepare(config, around, ports);
+  return ready.ok ? serve(config, around, ports, tell) : tell(ready.fault);
+}
+
+function usable(mountpoint: string): Result<undefined, MountFailure> {
+  const why = mountpointFault(mountpoint);
+  return why === undefined ? ok() : { ok: false, fault: { exit: 32, why } };
 }
 
 /** A stale mountpoint (a daemon was killed) is fine here: the host repairs it. */
