@@ -5,7 +5,8 @@
  *   1 the last entry of an id counts        4 a gone folder takes along what is below it in the Mirror and not moved elsewhere
  *   2 ids become nodes, new ones get fresh  5 every parent is a living folder, no slot has two items, nobody is above himself
  *   3 entries that look older are doubted
- * An item that is what an unanswered create of ours asked for, where it asked for it, gets that create's node (`claimed`).
+ * An item that is what an unanswered create of ours asked for, where it asked for it, gets that create's node (`claimed`), also
+ * when the file was deleted here meanwhile: then the item is one to delete, or the file in its place takes it over.
  */
 import { failed, ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
@@ -192,7 +193,9 @@ class Intake {
     if (parent === undefined) return undefined;
     for (const [node, intent] of this.#read.intents.range()) {
       if (intent.parent !== parent || intent.kind !== item.kind || fold(intent.name) !== fold(item.name)) continue;
-      if (this.#read.mirror.get(node) || !viewLocal(this.#read, node)) continue;
+      if (this.#read.mirror.get(node)) continue;
+      // What was deleted here meanwhile is only told from somebody else's by its bytes.
+      if (!viewLocal(this.#read, node) && (intent.size ?? 0) === 0) continue;
       if ([...this.#fresh.values()].includes(node)) continue;
       if (item.kind === "folder" || (intent.size === item.size && (item.size === 0 || isHash(intent.hash, item.hash))))
         return node;

@@ -364,3 +364,22 @@ test("node numbers are never given twice", () => {
   assert.ok(it.store.transact((tx) => newNode(tx)) > it.node("z"));
   assert.equal(itemKey(1), ROOT);
 });
+
+test("a file deleted here while its create was under way does not come back, nor push its successor aside: apply B6", () => {
+  for (const replaced of [false, true]) {
+    const it = world();
+    const { node, blob } = it.create(ROOT, "brief", "h-brief");
+    const upTo = it.intend(node, blob, "h-brief");
+    it.change(node, null, { type: "deleteFile", node });
+    const next = replaced ? it.create(ROOT, "brief").node : undefined;
+    const told = file("n", "root", "brief", { hash: "h-brief" });
+    it.take(told);
+    assert.equal(it.node("n"), node);
+    assert.equal(viewLocal(it.store.read, node), undefined);
+    assert.equal(localAt(it.store.read, ROOT, fold("brief")), next);
+    assert.equal(it.store.read.conflicts.count, 0);
+    it.apply.acknowledge({ node, action: "createFile", upTo, blob }, of(told));
+    assert.equal(viewLocal(it.store.read, node), undefined);
+    assert.ok(ofNode(it.store.read, node).some(({ op }) => op.type === "deleteFile"));
+  }
+});
