@@ -89,8 +89,13 @@ export class Cache {
   async take(path: string, of: { node: ItemKey; version: string; size: number }): Promise<CleanFile | undefined> {
     const { node, version, size } = of;
     const target = this.#path(node, version);
-    await fs.mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    await fs.link(path, target).catch(async (error: unknown) => {
+    const link = (): Promise<void> => fs.link(path, target);
+    const first = link().catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      await fs.mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      await link();
+    });
+    await first.catch(async (error: unknown) => {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EEXIST") return;
       if (code !== "EXDEV" && code !== "EPERM" && code !== "EMLINK" && code !== "ENOTSUP") throw error;
