@@ -14,7 +14,8 @@ import type { Puller } from "../puller/puller.ts";
 import { checkStore } from "../store/check.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
-import type { Vfs } from "../vfs/vfs.ts";
+import type { VfsControl } from "../vfs/create-vfs.ts";
+import type { Reply, Vfs } from "../vfs/vfs.ts";
 import { mermaid } from "./mermaid.ts";
 import { nodeAt, pathOf } from "./paths.ts";
 import { filesBelow, isPinned, missingBytes } from "./pins.ts";
@@ -24,7 +25,7 @@ export interface CommandParts {
   readonly config: Config;
   readonly store: Store;
   readonly content: Content;
-  readonly vfs: Vfs;
+  readonly vfs: Vfs & VfsControl;
   readonly apply: Apply;
   readonly flusher: Flusher;
   readonly puller: Puller;
@@ -36,76 +37,106 @@ const PIN = "user.onedrive.pin";
 const WAIT_STEP_MS = 100;
 
 export function commands(parts: CommandParts): Handlers {
-  const { config, store, content, vfs, flusher } = parts;
-  const at = (path: string): Result<ItemKey, Fault> => {
-    const node = nodeAt(store.read, config.mountpoint, path);
-    return node === undefined ? fault("notFound", `${path}: nothing is there`) : ok(node);
-  };
+  return { ...reports(parts), ...pushes(parts), ...keeping(parts), ...checks(parts) };
+}
+
+type Some<C extends keyof Handlers> = Pick<Handlers, C>;
+
+function find({ store, config }: CommandParts, path: string): Result<ItemKey, Fault> {
+  const node = nodeAt(store.read, config.mountpoint, path);
+  return node === undefined ? fault("notFound", `${path}: nothing is there`) : ok(node);
+}
+
+type Reports = "status" | "wait" | "ops" | "graph" | "conflicts" | "info";
+
+function reports(parts: CommandParts): Some<Reports> {
+  const { store } = parts;
   return {
     status: async () => ok(await statusOf(parts)),
     wait: (takes, signal) => waitUntilPushed(parts, takes.timeoutSeconds, signal),
-    async sync(_takes, signal) {
-      const pulled = await parts.puller.sync();
-      await flusher.sync(signal);
-      return pulled.ok ? ok(await statusOf(parts)) : pulled;
-    },
     ops: async () => ok({ ops: [...store.read.ops.range()].map(([, record]) => opReport(parts, record)) }),
     graph: async () => {
       const script = parts.apply.plan();
       return script.ok ? ok({ mermaid: mermaid(script.value, (node) => pathOf(store.read, "", node)) }) : script;
     },
+    conflicts: async () => ok({ conflicts: conflictReports(parts) }),
+    async info({ path }) {
+      const node = find(parts, path);
+      return node.ok ? ok(infoOf(parts, node.value)) : node;
+    },
+  };
+}
+
+type Pushes = "sync" | "retry" | "cancel" | "undo" | "release" | "resolve";
+
+function pushes(parts: CommandParts): Some<Pushes> {
+  const { store, vfs, flusher, puller } = parts;
+  return {
+    async sync(_takes, signal) {
+      const pulled = await puller.sync();
+      const settled = await vfs.settle();
+      await flusher.sync(signal);
+      if (!pulled.ok) return pulled;
+      return settled.ok ? ok(await statusOf(parts)) : settled;
+    },
     retry: async ({ op }) => named(op, flusher.retry(opId(op))),
     cancel: async ({ op }) => named(op, flusher.cancel(opId(op))),
     undo: async ({ op }) => named(op, flusher.cancel(opId(op))),
     release: async () => ok({ released: flusher.releaseHeld() }),
-    conflicts: async () => ok({ conflicts: conflictReports(parts) }),
     async resolve({ path, keep }) {
-      const node = at(path);
+      const node = find(parts, path);
       if (!node.ok) return node;
       const done = await resolveConflict({ store, vfs, node: node.value, keep });
       return done.ok ? ok({ path }) : done;
     },
+  };
+}
+
+type Keeping = "pin" | "unpin" | "free";
+
+function keeping(parts: CommandParts): Some<Keeping> {
+  const { store, content, vfs } = parts;
+  const setPin = (node: ItemKey, value: "0" | "1"): Reply<undefined> =>
+    vfs.setxattr(node, PIN, new TextEncoder().encode(value), "any");
+  return {
     async pin({ path }) {
-      const node = at(path);
+      const node = find(parts, path);
       if (!node.ok) return node;
-      const set = await vfs.setxattr(node.value, PIN, new TextEncoder().encode("1"), "any");
+      const set = await setPin(node.value, "1");
       if (!set.ok) return set;
       const { diskFreeBytes } = await content.use();
       return ok({ neededBytes: missingBytes(store.read, content, node.value), freeBytes: diskFreeBytes });
     },
     async unpin({ path }) {
-      const node = at(path);
+      const node = find(parts, path);
       if (!node.ok) return node;
       const removed = await vfs.removexattr(node.value, PIN);
       if (!removed.ok && removed.fault.kind !== "noAttribute") return removed;
       if (!isPinned(store.read, node.value)) return ok({ path });
-      const set = await vfs.setxattr(node.value, PIN, new TextEncoder().encode("0"), "any");
+      const set = await setPin(node.value, "0");
       return set.ok ? ok({ path }) : set;
     },
     async free({ path }) {
-      const node = at(path);
+      const node = find(parts, path);
       if (!node.ok) return node;
       let freedBytes = 0;
-      for (const file of [...filesBelow(store.read, node.value)]) freedBytes += await content.free(file);
+      for (const file of Array.from(filesBelow(store.read, node.value))) freedBytes += await content.free(file);
       return ok({ freedBytes });
     },
-    async info({ path }) {
-      const node = at(path);
-      return node.ok ? ok(infoOf(parts, node.value)) : node;
-    },
+  };
+}
+
+type Checks = "check" | "rebuild";
+
+function checks({ store, puller }: CommandParts): Some<Checks> {
+  return {
     async check({ cloud }) {
-      const problems: { where: string; what: string }[] = checkStore(store.read).map((problem) => ({
-        where: "store",
-        what: problem.what,
-      }));
-      if (cloud) {
-        const audited = await parts.puller.audit();
-        if (!audited.ok) return audited;
-      }
-      return ok({ problems });
+      const problems = checkStore(store.read).map(({ what }) => ({ where: "store", what }));
+      const audited = cloud ? await puller.audit() : ok();
+      return audited.ok ? ok({ problems }) : audited;
     },
     async rebuild() {
-      const audited = await parts.puller.audit();
+      const audited = await puller.audit();
       return audited.ok ? ok({ items: store.read.mirror.count }) : audited;
     },
   };

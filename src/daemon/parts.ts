@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { storeApply } from "../apply/store-apply.ts";
 import type { Applied, Apply } from "../apply/apply.ts";
-import { systemClock } from "../base/clock.ts";
+import { systemClock, type Clock } from "../base/clock.ts";
 import { present } from "../base/assert.ts";
 import { log } from "../base/log.ts";
 import { seededRandom } from "../base/random.ts";
@@ -14,7 +14,8 @@ import { ok, type Result } from "../base/result.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Content } from "../content/content.ts";
 import { diskContent } from "../content/disk-content.ts";
-import { msgraphDrive } from "../drive/msgraph-drive.ts";
+import type { Drive } from "../drive/drive.ts";
+import { msgraphDrive, type MsgraphDrive } from "../drive/msgraph-drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
 import { createFlusher } from "../flusher/planning-flusher.ts";
 import type { Mounted } from "../host/host.ts";
@@ -45,93 +46,49 @@ export interface Around {
   onDefect(error: unknown): void;
 }
 
+/** What exists only after what it is told to: filled in as the parts are made. */
+interface Late {
+  vfs?: Vfs & VfsControl;
+  flusher?: Flusher;
+  puller?: Puller;
+  pins?: Pins;
+  door?: Mounted;
+}
+
+interface Network {
+  readonly drive: MsgraphDrive;
+  isSignedIn(): boolean;
+}
+
 /** Nothing of this waits for the network. */
 export async function buildParts(config: Config, store: Store, around: Around): Promise<Result<Parts, Fault>> {
-  const { opened, onDefect } = around;
-  const clock = systemClock;
-  const random = seededRandom(randomUUID());
-  const endpoint = parseEndpoint(config.endpoint);
-  if (!endpoint.ok) return endpoint;
-  const http = undiciHttp({ clock });
-  opened.add("the network", () => http.close());
-  const account = openSignIn(config, http);
-  if (!account.ok) return account;
-  const { signIn } = account.value;
-  const drive = msgraphDrive({ endpoint: endpoint.value, http, tokens: signIn, clock, random });
-  opened.add("the drive", () => drive.close());
-
-  const late: { vfs?: Vfs & VfsControl; flusher?: Flusher; puller?: Puller; pins?: Pins; door?: Mounted } = {};
-  const content: Content = diskContent({
-    store,
-    drive,
-    clock,
-    stateDir: config.stateDir,
-    cacheDir: config.cacheDir,
-    dirtied: (event) => present(late.vfs, "the vfs").dirtied(event),
-    limits: {
-      cacheSizeBytes: config.cacheSizeBytes,
-      cacheFreeBytes: config.cacheFreeBytes,
-      readTimeoutMs: config.readTimeoutMs,
-    },
-    log: log("content"),
-    onDefect,
-    onStale: () => late.puller?.wake(),
-  });
-  opened.add("content", () => content.close());
-  const heard = joints(late, content);
-  const apply: Apply = storeApply({ store, clock, device: hostname().split(".")[0] || "linux" });
-  const puller = createPuller({
-    store,
-    apply,
-    content,
-    drive,
-    clock,
-    random,
-    onDefect,
-    log: log("puller"),
-    pollMs: config.pollMs,
-    listTimeoutMs: config.readTimeoutMs,
-    applied: heard.applied,
-    onlineChanged: heard.online,
-  });
-  const flusher = createFlusher({
-    store,
-    apply,
-    content,
-    drive,
-    clock,
-    random,
-    onDefect,
-    log: log("flusher"),
-    writeBackMs: config.writeBackMs,
-    isOpen: (node) => late.vfs?.openForWrite(node) ?? false,
-    cloud: puller,
-    acknowledged: (node) => late.vfs?.reunite(node),
-    applied: heard.applied,
-    stirred: () => puller.wake(),
-  });
+  const network = openNetwork(config, around.opened);
+  if (!network.ok) return network;
+  const { drive, isSignedIn } = network.value;
+  const late: Late = {};
+  const content = buildContent(config, { store, drive, late, onDefect: around.onDefect });
+  around.opened.add("content", () => content.close());
+  const common = { store, content, clock: systemClock, onDefect: around.onDefect };
+  const { apply, puller, flusher } = buildActors(config, { ...common, drive, late });
   const vfs = createVfs({
-    store,
-    content,
-    clock,
+    ...common,
+    ...config,
     log: log("vfs"),
-    uid: config.uid,
-    gid: config.gid,
-    umask: config.umask,
-    localOnlyNames: config.localOnlyNames,
-    readOnly: config.readOnly,
-    writeBackMs: config.writeBackMs,
     list: (folder) => puller.list(folder),
-    changed: heard.changed,
+    changed: joints(late, content).changed,
   });
-  const pins = keepPinned({ read: store.read, content, clock, log: log("pins"), onDefect });
+  const pins = keepPinned({
+    read: store.read,
+    content,
+    clock: systemClock,
+    log: log("pins"),
+    onDefect: around.onDefect,
+  });
   Object.assign(late, { vfs, flusher, puller, pins });
-  opened.add("the puller", () => puller.stop());
-  opened.add("the pins", () => pins.stop());
-  opened.add(
-    "word of the network",
-    drive.reach.onChange((up) => up && (puller.wake(), flusher.resume())),
-  );
+  around.opened.add("the puller", () => puller.stop());
+  around.opened.add("the pins", () => pins.stop());
+  const unheard = drive.reach.onChange((up) => up && (puller.wake(), flusher.resume()));
+  around.opened.add("word of the network", unheard);
   return ok({
     config,
     store,
@@ -140,16 +97,92 @@ export async function buildParts(config: Config, store: Store, around: Around): 
     apply,
     flusher,
     puller,
-    clock,
-    isSignedIn: () => !signIn.signedOut,
+    clock: systemClock,
+    isSignedIn,
     mounted: (door) => void (late.door = door),
     listed: (folder) => puller.list(folder),
   });
 }
 
+function openNetwork(config: Config, opened: Scope): Result<Network, Fault> {
+  const endpoint = parseEndpoint(config.endpoint);
+  if (!endpoint.ok) return endpoint;
+  const http = undiciHttp({ clock: systemClock });
+  opened.add("the network", () => http.close());
+  const account = openSignIn(config, http);
+  if (!account.ok) return account;
+  const { signIn } = account.value;
+  const drive = msgraphDrive({
+    endpoint: endpoint.value,
+    http,
+    tokens: signIn,
+    clock: systemClock,
+    random: seededRandom(randomUUID()),
+  });
+  opened.add("the drive", () => drive.close());
+  return ok({ drive, isSignedIn: () => !signIn.signedOut });
+}
+
+interface Given {
+  readonly store: Store;
+  readonly drive: Drive;
+  readonly late: Late;
+  onDefect(error: unknown): void;
+}
+
+function buildContent(config: Config, { store, drive, late, onDefect }: Given): Content {
+  return diskContent({
+    store,
+    drive,
+    clock: systemClock,
+    stateDir: config.stateDir,
+    cacheDir: config.cacheDir,
+    dirtied: (event) => present(late.vfs, "the vfs").dirtied(event),
+    limits: config,
+    log: log("content"),
+    onDefect,
+    onStale: (node) => void late.puller?.reread(node),
+  });
+}
+
+/** Those who act between the trees and the cloud. */
+function buildActors(
+  config: Config,
+  given: Given & { readonly content: Content; readonly clock: Clock },
+): { readonly apply: Apply; readonly puller: Puller; readonly flusher: Flusher } {
+  const { late, content } = given;
+  const heard = joints(late, content);
+  const device = hostname().split(".")[0] || "linux";
+  const apply = storeApply({ ...given, device, localOnlyPatterns: config.localOnlyNames });
+  const random = seededRandom(randomUUID());
+  const puller = createPuller({
+    ...given,
+    apply,
+    random,
+    log: log("puller"),
+    pollMs: config.pollMs,
+    listTimeoutMs: config.readTimeoutMs,
+    applied: heard.applied,
+    onlineChanged: heard.online,
+  });
+  const flusher = createFlusher({
+    ...given,
+    apply,
+    random,
+    log: log("flusher"),
+    writeBackMs: config.writeBackMs,
+    isOpen: (node) => late.vfs?.openForWrite(node) ?? false,
+    cloud: puller,
+    acknowledged: (node) => late.vfs?.reunite(node),
+    applied: heard.applied,
+    stirred: () => puller.wake(),
+  });
+  return { apply, puller, flusher };
+}
+
 /** What one part says, and who hears it. */
 function joints(
-  late: { vfs?: Vfs & VfsControl; flusher?: Flusher; puller?: Puller; pins?: Pins; door?: Mounted },
+  late: Late,
   content: Content,
 ): { applied(applied: Applied): void; online(up: boolean): void; changed(event: VfsEvent): void } {
   return {

@@ -73,7 +73,7 @@ export function* filesBelow(read: Reader, node: ItemKey): Iterable<ItemKey> {
   const view = viewLocal(read, node);
   if (!view) return;
   if (view.kind === "file") yield node;
-  else for (const child of [...localChildren(read, node)]) yield* filesBelow(read, child);
+  else for (const child of Array.from(localChildren(read, node))) yield* filesBelow(read, child);
 }
 
 /** Collected first: the tree may change while files are fetched. */

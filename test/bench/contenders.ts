@@ -29,7 +29,7 @@ export type Starter = (sim: Sim) => Promise<Contender>;
 
 /** TLS through the simulator's proxy, for both mounts alike. */
 function proxyEnv(sim: Sim): NodeJS.ProcessEnv {
-  const proxy = String(sim.ready["proxy"] ?? sim.url);
+  const proxy = (sim.ready["proxy"] as string | undefined) ?? sim.url;
   return {
     HTTPS_PROXY: proxy,
     https_proxy: proxy,

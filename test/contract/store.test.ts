@@ -1,3 +1,4 @@
+/** The store contract, run on the store in memory and on LMDB. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Names: the mapping to the cloud and back is a bijection; folding, local-only patterns, conflict and parking names. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Records of the log survive their codec; one that does not parse is reported, never thrown. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -48,7 +49,7 @@ test("a record with any one field missing, of another type, or unknown is refuse
       for (const wrong of [undefined, null, {}, -1, 1.5, ""]) {
         const refused = decodeRecord(record({ ...op, [field]: wrong } as Op));
         const legal = field === "mtime" && wrong === -1;
-        assert.equal(refused.ok, legal, `${op.type}.${field} = ${String(wrong)}`);
+        assert.equal(refused.ok, legal, `${op.type}.${field} = ${JSON.stringify(wrong)}`);
       }
     }
     assert.equal(decodeOp({ ...op, more: 1 }).ok, false);

@@ -1,3 +1,4 @@
+/** The log of operations: order, coalescing, acknowledging, states. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

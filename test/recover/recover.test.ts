@@ -1,3 +1,4 @@
+/** What happens at start before anything else: the store believed or restored, and what is said about it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { failed, ok } from "../../src/base/result.ts";

@@ -1,3 +1,4 @@
+/** Versions of the schema: steps run in order, newer ones are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { itemKey } from "../../src/model/ids.ts";

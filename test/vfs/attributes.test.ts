@@ -1,3 +1,4 @@
+/** Attributes: modes, times, owners, sizes, and what of them survives. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { changeTrees } from "../../src/store/tree.ts";

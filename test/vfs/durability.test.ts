@@ -1,3 +1,4 @@
+/** What a kill or a power cut leaves of calls that returned. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ROOT } from "../../src/model/ids.ts";

@@ -1,3 +1,4 @@
+/** A save keeps the item: every save shape of real programs, and the rule behind them in all combinations. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ROOT, type ItemKey } from "../../src/model/ids.ts";

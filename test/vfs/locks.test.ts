@@ -1,3 +1,4 @@
+/** Byte range and whole-file locks: who stands in whose way. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Names in the vfs: spellings, limits, local-only ones, paths too long. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ok } from "../../src/base/result.ts";

@@ -1,3 +1,4 @@
+/** Open files go on working: unlinked, renamed over, changed in the cloud. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { changeTrees } from "../../src/store/tree.ts";

@@ -1,3 +1,4 @@
+/** What every call writes into the log, and what it takes back. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ROOT } from "../../src/model/ids.ts";

@@ -1,3 +1,4 @@
+/** Extended attributes: ours, the person's, and those that are refused. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ROOT } from "../../src/model/ids.ts";
