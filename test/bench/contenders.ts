@@ -105,6 +105,8 @@ export function rclone(name: string, ...extra: string[]): Starter {
       join(home, "cache"),
       "--ca-cert",
       String(sim.ready["ca"]),
+      "--log-file",
+      join(home, "rclone.log"),
       ...extra,
     ];
     const child = spawn("rclone", args, {
