@@ -2,7 +2,8 @@
  * What content does once at start, before anybody opens a file: makes its folders, finishes what a killed process left half done, and
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
- *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row.
+ *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row. Not after a
+ *    power cut: a file that is shorter than recorded has lost bytes then, and whoever reconciles the log has to see that.
  *  - After a clean stop nothing else is looked at but the list of blobs.
  *  - After kill -9 on the same boot every row is true: the page cache outlived the process.
  *  - After a power cut (another boot) only files under their final name are trusted; growing ones go.
@@ -61,7 +62,7 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
-  recordLengths(store, open);
+  if (after !== "powerCut") recordLengths(store, open);
   const clean = after === "clean" ? { cleanDropped: 0, cleanAdopted: 0 } : await lookAtCache(options);
   return { open, missing, found, ...clean };
 }

@@ -7,6 +7,8 @@ import { manualClock } from "../../src/base/clock.ts";
 import { identities } from "../../src/content/identity.ts";
 import { blobId } from "../../src/model/ids.ts";
 import { BARRIER_INTERVAL_MS, UNNAMED_BLOB_MS } from "../../src/model/limits.ts";
+import { append } from "../../src/oplog/oplog.ts";
+import { reconcileContent } from "../../src/recover/reconcile-content.ts";
 import { viewLocal } from "../../src/store/tree.ts";
 import { collect, equal, kind, noise, text, value } from "../contract/content-world.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
@@ -274,6 +276,22 @@ onDisk("a power cut that takes the acknowledgement back leaves the blob", {}, as
   await disk.world.powerCut();
   assert.equal(disk.world.store.read.blobs.get(blob)!.state, "frozen");
   equal(await collect(value(await disk.content.freeze(blob)).body.stream(0, 1000)), noise(1000));
+});
+
+onDisk("bytes that a power cut took from a file are missed, not taken for a change", {}, async (disk) => {
+  const node = await disk.world.create("one");
+  await disk.world.write(node, noise(1000));
+  const blob = disk.world.blobOf(node);
+  await disk.world.store.barrier();
+  const record = disk.world.store.transact((tx) => append(tx, { type: "writeContent", node, blob }, 0));
+  await disk.world.store.barrier();
+  await truncate(blobPath(disk, blob), 400);
+  await disk.world.powerCut();
+  reconcileContent(disk.world.store, disk.recovered.at(-1)!, { powerCut: true, now: 0 });
+  const { status } = disk.world.store.read.ops.get(record)! as { status: { state: string; reason?: string } };
+  assert.equal(status.state, "parked");
+  assert.match(status.reason ?? "", /400 of its 1000/);
+  equal(await disk.world.read(node), noise(1000).subarray(0, 400));
 });
 
 onDisk("blobs of a lost index are set aside, never removed, never overwritten", {}, async (disk) => {
