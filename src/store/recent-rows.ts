@@ -13,7 +13,7 @@ export interface RecentRows {
 }
 
 /** Of one generation of one table. */
-const ROWS_MAX = 8_192;
+const ROWS_MAX = 1_024;
 
 export function recentRows(): RecentRows {
   let young = new Map<string | number, unknown>();
