@@ -61,8 +61,6 @@ export const MASS_DELETE_ITEMS = 200;
 export const MASS_DELETE_FRACTION = 0.25;
 /** Re-merges of one node without progress before it is held. */
 export const REMERGES_MAX = 5;
-/** Another process's parking name older than this is given its name back. */
-export const PARK_SWEEP_MS = 3600 * 1000;
 
 /** The journal is synced this long after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;
