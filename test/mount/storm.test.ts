@@ -172,7 +172,7 @@ class Worker {
       const to = `${from.slice(0, 60)}m${this.step}`;
       await fs.rename(mount.path(from), mount.path(to));
       this.folders[index] = to;
-      for (const [name, bytes] of [...this.files]) {
+      for (const [name, bytes] of Array.from(this.files)) {
         if (!name.startsWith(`${from}/`)) continue;
         this.files.delete(name);
         this.files.set(`${to}${name.slice(from.length)}`, bytes);
