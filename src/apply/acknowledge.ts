@@ -56,14 +56,15 @@ interface Answer {
 
 function answered(tx: Writer, { pushed, item, asked }: Answer, settings: MergeSettings): Applied {
   const { node } = pushed;
-  if (isCreate(pushed)) join(tx, node, item);
+  const joined = isCreate(pushed) && join(tx, node, item);
   const held = tx.mirror.get(node);
   const owner = tx.ids.get(item.id);
   if (owner === undefined ? held || !isCreate(pushed) : owner !== node) return mergeAlone(tx, item, settings);
   if (held && looksOlder(item, held)) return NOTHING;
   const row = placedRow(tx, item, held ?? asked);
   if (!row || !isFolder(tx, row.parent) || isBelow(tx, row.parent, node)) return NOTHING;
-  const given = held ? ours(pushed, held, row) : { ...row, ...(asked ? placeOf(tx, asked, row) : {}) };
+  const given =
+    held && !(joined && asked) ? ours(pushed, held, row) : { ...row, ...(asked ? placeOf(tx, asked, row) : {}) };
   return record(tx, { pushed, row, given }, settings);
 }
 
@@ -213,12 +214,12 @@ function mergeAlone(tx: Writer, item: CloudItem, settings: MergeSettings): Appli
 }
 
 /** The feed was faster than the answer and gave our item a node of its own: when nobody touched that one, it is joined to ours. */
-function join(tx: Writer, node: ItemKey, item: CloudItem): void {
+function join(tx: Writer, node: ItemKey, item: CloudItem): boolean {
   const other = tx.ids.get(item.id);
   const row = other === undefined ? undefined : tx.mirror.get(other);
-  if (other === undefined || other === node || !row || tx.mirror.get(node) || tx.local.get(other)) return;
+  if (other === undefined || other === node || !row || tx.mirror.get(node) || tx.local.get(other)) return false;
   const view = viewLocal(tx, node);
-  if (!view || view.kind !== row.kind) return;
+  if (!view || view.kind !== row.kind) return false;
   const changes = new Map<ItemKey, NodeChange>([
     [other, { mirror: null, local: null }],
     [node, { mirror: row, local: tx.local.get(node) as LocalItem }],
@@ -232,6 +233,7 @@ function join(tx: Writer, node: ItemKey, item: CloudItem): void {
     if (local && !isGone(local)) changes.set(child, { ...changes.get(child), local: { ...local, parent: node } });
   }
   changeTrees(tx, changes);
+  return true;
 }
 
 function isCreate({ action }: Pushed): boolean {

@@ -24,6 +24,7 @@ import { runStep } from "./run-step.ts";
 import { isNamespace, isUpload, type Entry } from "./schedule.ts";
 import { dropSession } from "./session.ts";
 import { statusOf } from "./status.ts";
+import { Superseded } from "./superseded.ts";
 import { cancelOp, restore } from "./undo.ts";
 import { waits, type Waits } from "./waits.ts";
 
@@ -55,6 +56,7 @@ class Engine implements Flusher {
   readonly #running = new Map<ItemKey, Running>();
   /** Requests nobody knows the outcome of. */
   readonly #unresolved: Set<ItemKey>;
+  readonly #superseded: Superseded;
   readonly #loop: Loop;
   #fullUntil = 0;
   #telling = false;
@@ -81,6 +83,7 @@ class Engine implements Flusher {
     this.#unresolved = new Set(unresolvedNodes(this.#pushing));
     const busy = (node: ItemKey): boolean => this.#running.has(node) || this.#unresolved.has(node);
     this.#readiness = new Readiness(options, this.#waits, busy);
+    this.#superseded = new Superseded(this.#pushing, busy);
     this.#loop = startLoop({
       clock: options.clock,
       onDefect: options.onDefect,
@@ -195,6 +198,7 @@ class Engine implements Flusher {
     this.#changed = false;
     if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();
     if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
+    await this.#superseded.sweep();
     this.#answerAskers();
     const napMs = this.#napMs();
     this.#lookAt = this.#options.clock.now() + napMs;
@@ -324,6 +328,7 @@ class Engine implements Flusher {
     this.#planning.advance();
     if (end.end !== "done") this.#options.log.trace(`${action} was not carried out: ${whyOf(end)}`, { node });
     const mine = this.#running.get(node);
+    if (end.end !== "done" && mine?.blob !== undefined) this.#superseded.add(mine.blob);
     if (mine?.cut.signal.aborted && mine.blob !== undefined) await dropSession(this.#pushing, mine.blob);
     switch (end.end) {
       case "done":

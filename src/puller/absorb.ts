@@ -14,11 +14,15 @@ import type { Absorb, Pulling } from "./pulling.ts";
 
 type Needs = Pick<Pulling, "apply" | "content" | "drive" | "clock" | "log" | "applied" | "heard">;
 
+/** More levels than a path of the service can have. */
+const LEVELS_MAX = 200;
+
 export function absorber(pulling: Needs): Absorb {
   return async (batch, signal) => {
     const strong = new Map<ItemId, CloudChange>();
     const unhashed = new Set<BlobId>();
-    for (let round = 0; round <= REPAIR_ROUNDS_MAX;) {
+    const bounds = { again: 0, further: 0, freezes: 0 };
+    while (bounds.again <= REPAIR_ROUNDS_MAX && bounds.further <= LEVELS_MAX) {
       const changes = [...batch.changes, ...strong.values()];
       const outcome = pulling.apply.batch({ ...batch, changes, read: [...strong.keys()], unhashed: [...unhashed] });
       if (outcome.ok) {
@@ -26,10 +30,16 @@ export function absorber(pulling: Needs): Absorb {
         return ok();
       }
       const { freeze = [], read } = outcome.fault;
-      for (const blob of await freezeAll(pulling, freeze)) unhashed.add(blob);
-      if (freeze.length > 0) continue;
+      if (freeze.length > 0) {
+        // Bytes that are written faster than they can be hashed count as different from all others in the end.
+        const open = ++bounds.freezes > REPAIR_ROUNDS_MAX ? freeze : await freezeAll(pulling, freeze);
+        for (const blob of open) unhashed.add(blob);
+        continue;
+      }
       const wanted = wantedReads(read, changes, strong);
-      pulling.log.trace("a batch needs items to be read by id", { wanted: wanted.length, round });
+      if (wanted.some((id) => !strong.has(id))) bounds.further++;
+      else bounds.again++;
+      pulling.log.trace("a batch needs items to be read by id", { wanted: wanted.length, ...bounds });
       const answers = await strongReads(pulling, wanted, signal);
       if (!answers.ok) return answers;
       for (const answer of answers.value) strong.set(answer.deleted ? answer.id : answer.item.id, answer);
