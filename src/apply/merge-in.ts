@@ -177,6 +177,10 @@ function movesOf(read: Reader, local: Overlay): Map<ItemKey, number> {
 
 export function parkedNames(read: Reader): Map<ItemKey, string> {
   const parked = new Map<ItemKey, string>();
-  for (const [node, row] of read.parks.range()) parked.set(node, row.originalName);
+  for (const [node, row] of read.parks.range()) {
+    // Another device has renamed it meanwhile: the row is stale and goes with the next plan.
+    const name = read.mirror.get(node)?.name;
+    if (name === row.parkingName || name === row.originalName) parked.set(node, row.originalName);
+  }
   return parked;
 }

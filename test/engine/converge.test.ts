@@ -78,11 +78,12 @@ async function run(seed: number): Promise<void> {
   const trace: string[] = [];
   try {
     await world.quiet();
-    for (const device of devices) await device.store.barrier();
     for (let step = 0; step < STEPS; step++) {
       const device = random.pick(devices);
       const kind = random.below(10);
-      if (kind < 5) trace.push(await actHere(world, device, ledger, random));
+      // A power cut before the first sync of the disk leaves a device that knows nothing; offline it rightly refuses to act.
+      const knows = device.store.read.meta.get("enumerated") === true;
+      if (kind < 5 && knows) trace.push(await actHere(world, device, ledger, random));
       else if (kind < 6) trace.push(actThere(world, ledger, random));
       else trace.push(await disturb(world, device, ledger, random));
       if (random.below(3) === 0) await world.turn();

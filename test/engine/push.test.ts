@@ -267,3 +267,50 @@ test("push: the end of the mount pushes what it can and says what stays", async 
   assert.deepEqual(paths(world), ["late", "small"]);
   await world.stop();
 });
+
+test("push: what never leaves this machine is not pending, and sync does not wait for it", async () => {
+  const world = new World("push-local-only");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write(".~lock.a.odt#", "mine");
+  await device.mkdir("d");
+  await device.write("d/.~lock.b.odt#", "mine");
+  await world.pass(10_000);
+  const status = await world.wait(device.flusher.sync(), 60_000);
+  assert.deepEqual([status.pending, status.settling, status.parked, status.held, status.bytes], [0, 0, 0, 0, 0]);
+  assert.deepEqual(paths(world), ["d"]);
+  await world.stop();
+});
+
+test("push: another device renames an item that carries a parking name: its name counts, no record is left", async () => {
+  const world = new World("push-park-renamed");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("a", "A");
+  await device.write("b", "B");
+  await world.quiet();
+  await device.rename("a", "c");
+  await device.rename("b", "a");
+  await device.rename("c", "b");
+  const hold = device.drive.hold({ call: "update", count: 1, moment: "after" });
+  const flushed = device.flusher.sync();
+  await world.pass(1_000);
+  await hold.reached;
+  const parked = world.cloud.tree().find(({ path }) => path !== "a" && path !== "b");
+  assert.ok(parked, "an item carries a parking name");
+  world.cloud.as("web").move(parked.path, "renamed there");
+  hold.release();
+  await world.wait(flushed);
+  await world.quiet();
+  assert.deepEqual(
+    paths(world).sort(),
+    ["a", "b"].map((name) => (paths(world).includes(name) ? name : "renamed there")).sort(),
+  );
+  assert.deepEqual(device.names().sort(), paths(world).sort());
+  const texts = paths(world)
+    .map((path) => bytesAt(world, path))
+    .sort();
+  assert.deepEqual(texts, ["A", "B"]);
+  assert.equal(device.store.read.parks.count, 0);
+  await world.stop();
+});
