@@ -63,7 +63,7 @@ export interface Apply {
    * sent. Also used when a strong read shows that an unclear request was carried out.
    */
   acknowledge(pushed: Pushed, item: CloudItem | undefined): Applied;
-  /** What is to be sent now, checked by the strict executor; a `Defect`-free refusal names what went wrong. */
+  /** What is to be sent now, checked by the strict executor; a `Defect`-free refusal names what went wrong. Its `left` is without local-only nodes. */
   plan(): Result<Script, Fault>;
 }
 

@@ -25,17 +25,19 @@ export function planFrom(
 ): Script {
   const mirror = mirrorTree(read);
   const local = localOverlay(read, mirror);
+  const localOnly = localOnlyNodes(read, local, settings);
   const script = plan(mirror, local, {
-    localOnly: localOnlyNodes(read, local, settings),
+    localOnly,
     parked: parkedNames(read),
     device: settings.device,
   });
   const ran = execute(mirror, script, local);
-  if (ran.ok) return script;
+  const left = script.left.filter((node) => !localOnly.has(node));
+  if (ran.ok) return { ...script, left };
   const where = ran.fault.step === undefined ? "its end" : script.steps[ran.fault.step]?.action;
   settings.log.fault("a plan did not hold; only content is sent", { where, node: ran.fault.node, why: ran.fault.why });
   settings.report({ refusal: ran.fault, script, local });
-  return contentOnly(read, script);
+  return contentOnly(read, { ...script, left });
 }
 
 function contentOnly(read: Reader, script: Script): Script {

@@ -26,6 +26,8 @@ export interface Schedule {
   uploads(): readonly Entry[];
   others(): readonly Entry[];
   of(node: ItemKey): readonly Entry[];
+  /** Nodes that differ from the cloud and that no step of this plan sends. */
+  readonly left: readonly ItemKey[];
   /** Waits for a person, itself or through what it needs. */
   standing(entry: Entry): OpState;
 }
@@ -35,6 +37,7 @@ export const EMPTY: Schedule = {
   uploads: () => [],
   others: () => [],
   of: () => [],
+  left: [],
   standing: () => ({ state: "pending" }),
 };
 
@@ -58,6 +61,7 @@ export function schedule(read: Reader, script: Script): Schedule {
     uploads: open(entries.filter((entry) => isUpload(entry.step))),
     others: open(entries.filter((entry) => !isUpload(entry.step))),
     of: (node) => byNode.get(node) ?? [],
+    left: script.left,
     standing,
   };
 }

@@ -39,6 +39,10 @@ export function statusOf(parts: StatusParts): FlushStatus {
     if (why !== undefined) because(why, items);
   }
   for (const node of [...running.keys(), ...unresolved]) if (!counted.has(node)) counts.pending++;
+  const left = planning.current.left.filter((node) => !counted.has(node) && !running.has(node));
+  counts.parked += left.length;
+  if (left.length > 0)
+    because("not sent: what stands in its place here never leaves this machine, or its plan did not hold", left.length);
   if (planning.fault) {
     counts.pending += parts.read.ops.count;
     because(planning.fault.why, parts.read.ops.count);
