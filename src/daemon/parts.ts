@@ -27,6 +27,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { createPuller } from "../puller/delta-puller.ts";
 import type { Puller } from "../puller/puller.ts";
 import type { Store } from "../store/store.ts";
+import { viewLocal } from "../store/tree.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { CommandParts } from "./commands.ts";
@@ -172,6 +173,7 @@ function buildActors(
     log: log("flusher"),
     writeBackMs: config.writeBackMs,
     isOpen: (node) => late.vfs?.openForWrite(node) ?? false,
+    isStillRead: (node) => content.isOpen(node) && !viewLocal(given.store.read, node) && content.have(node) !== "all",
     cloud: puller,
     acknowledged: (node) => late.vfs?.reunite(node),
     applied: heard.applied,

@@ -30,6 +30,8 @@ export interface FlusherOptions {
   readonly writeBackMs: number;
   /** Open for writing: its last close has not come yet. */
   isOpen(node: ItemKey): boolean;
+  /** Deleted here while somebody has it open whose bytes are not all here: its delete waits, so that reading can go on. */
+  isStillRead?(node: ItemKey): boolean;
   /** The puller: takes states read by id, and fetches a whole round of changes. */
   readonly cloud: {
     absorb(changes: readonly CloudChange[], signal?: AbortSignal): Promise<Result<undefined, Fault>>;

@@ -27,7 +27,7 @@ export class Readiness {
     return schedule.standing(entry).state === "pending";
   }
 
-  /** Quiet for the settle window, and not open for writing. */
+  /** Quiet for the settle window, and not open: for writing, or (deleted ones) for reading what is not here yet. */
   isSettled(entry: Entry): boolean {
     if (entry.touchedAt <= this.settledUntil) return true;
     return this.#quietAt(entry) <= this.#options.clock.now() && !this.#isHeldOpen(entry);
@@ -56,6 +56,9 @@ export class Readiness {
   }
 
   #isHeldOpen({ step }: Entry): boolean {
+    const isStillRead = (node: ItemKey): boolean => this.#options.isStillRead?.(node) ?? false;
+    if (step.action === "deleteFile") return isStillRead(step.node);
+    if (step.action === "deleteFolder") return step.covers.some(isStillRead);
     if (step.action === "move" || !this.#options.isOpen(step.node)) return false;
     return viewLocal(this.#options.store.read, step.node)?.kind === "file";
   }

@@ -211,5 +211,6 @@ function forgetOrphan(core: Core, file: OpenFile): void {
   if (file.source.blob !== undefined) core.files.unsaved.delete(file.source.blob);
   if (!core.orphans.delete(file.node)) return;
   sweepSoon(core);
+  core.changed({ kind: "logged" }); // its delete may have waited for this reader
   if (!core.read.mirror.get(file.node)) dropClean(core, file.node);
 }

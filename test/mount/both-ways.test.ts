@@ -11,7 +11,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { open, readFile, stat, unlink } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { assertCloudEquals } from "../support/cloud-equals.ts";
 import { eventually, run, startMount, type Mount } from "../support/mount-process.ts";
@@ -184,4 +185,21 @@ test("both ways: pins keep, free drops, and the attributes say so", async () => 
     state: string;
   };
   assert.equal(info.id, (await sim.paths()).get("pinned/two.bin")!.id);
+});
+
+test("both ways: a file whose bytes are in the cloud only is read to its end after it was deleted while open, and then goes there too", async () => {
+  const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 9)) & 255));
+  await sim.put("read while deleted.bin", bytes);
+  await eventually("it is here", () => existsSync(mount.path("read while deleted.bin")));
+  const file = await open(mount.path("read while deleted.bin"), "r");
+  try {
+    await unlink(mount.path("read while deleted.bin"));
+    await delay(1_000); // longer than the settle window
+    const got = Buffer.alloc(bytes.length);
+    for (let at = 0; at < got.length;) at += (await file.read(got, at, 1_000_000, at)).bytesRead;
+    assert.ok(got.equals(bytes));
+  } finally {
+    await file.close();
+  }
+  await eventually("it is deleted in the cloud", async () => !(await sim.paths()).has("read while deleted.bin"));
 });
