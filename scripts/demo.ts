@@ -13,8 +13,6 @@ import { startSim, type Sim } from "../test/support/sim-process.ts";
 const argument = process.argv[2];
 const check = argument === "--check";
 
-await main();
-
 async function main(): Promise<void> {
   const sim = await startSim();
   try {
@@ -204,3 +202,5 @@ function officeFile(): Buffer {
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...parts, ...directory, end]);
 }
+
+await main();
