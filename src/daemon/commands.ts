@@ -3,6 +3,7 @@ import type { Apply } from "../apply/apply.ts";
 import { sleep, type Clock } from "../base/clock.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { Content } from "../content/content.ts";
+import { isPinned } from "../content/evict.ts";
 import type { Calls, ConflictReport, Handlers, InfoReport, OpReport, StatusReport } from "../control/control.ts";
 import type { Quota } from "../drive/drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
@@ -18,7 +19,7 @@ import type { VfsControl } from "../vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../vfs/vfs.ts";
 import { mermaid } from "./mermaid.ts";
 import { nodeAt, pathOf } from "./paths.ts";
-import { filesBelow, isPinned, missingBytes } from "./pins.ts";
+import { filesBelow, missingBytes } from "./pins.ts";
 import { resolveConflict } from "./resolve.ts";
 
 export interface CommandParts {

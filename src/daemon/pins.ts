@@ -6,7 +6,8 @@ import type { Clock } from "../base/clock.ts";
 import { startLoop } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import type { Content } from "../content/content.ts";
-import { ROOT, type ItemKey } from "../model/ids.ts";
+import { isPinned } from "../content/evict.ts";
+import type { ItemKey } from "../model/ids.ts";
 import { BACKOFF_MOST_MS, PINS_INTERVAL_MS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { localChildren, viewLocal } from "../store/tree.ts";
@@ -46,18 +47,6 @@ export function keepPinned(options: PinsOptions): Pins {
     return missed ? BACKOFF_MOST_MS : 24 * 3600 * 1000;
   };
   return startLoop({ clock, round, onDefect });
-}
-
-/** Whether the node is to be kept here, by its own pin or the nearest one above it. */
-export function isPinned(read: Reader, node: ItemKey): boolean {
-  for (let at = node; ;) {
-    const pin = read.facts.get(at)?.pin;
-    if (pin !== undefined) return pin === 1;
-    if (at === ROOT) return false;
-    const view = viewLocal(read, at);
-    if (!view) return false;
-    at = view.parent;
-  }
 }
 
 /** Bytes of the files below `node` (itself included) that are not wholly here. */
