@@ -188,7 +188,7 @@ function buildActors(
     random,
     log: log("flusher"),
     writeBackMs: config.writeBackMs,
-    isOpen: (node) => late.vfs?.openForWrite(node) ?? false,
+    isOpen: (node) => late.vfs?.isWriting(node) ?? false,
     isStillRead: (node) => content.isOpen(node) && !viewLocal(given.store.read, node) && content.have(node) !== "all",
     cloud: puller,
     acknowledged: (node) => late.vfs?.reunite(node),
