@@ -9,7 +9,7 @@ import { sameBytes, samePlace } from "../merge/tree-view.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
 import { contentVersion, type CloudItem, type FileContent, type LocalItem, type MirrorItem } from "../model/item.ts";
 import { conflictName, fold } from "../model/name.ts";
-import { dropNode, ofNode } from "../oplog/oplog.ts";
+import { dropNode, dropRecord, ofNode, setStatus } from "../oplog/oplog.ts";
 import type { IntentRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 import {
@@ -23,6 +23,7 @@ import {
   type NodeChange,
 } from "../store/tree.ts";
 import type { Applied, Pushed } from "./apply.ts";
+import { forgetAsked } from "./echo.ts";
 import { readChanges, rowOf, type Incoming } from "./incoming.ts";
 import { fitOps } from "./keep-ops.ts";
 import { mergeIn, type MergeSettings } from "./merge-in.ts";
@@ -180,9 +181,15 @@ function settleBytes(tx: Writer, { node, blob }: Pushed, row: MirrorItem): Adopt
   return [{ blob, node, version: contentVersion(row), same }];
 }
 
+/** A record of bytes that this request did not send stays: it knows which version they were made from. */
 function closeRequest(tx: Writer, { node, blob, upTo }: Pushed): void {
-  dropNode(tx, node, upTo);
+  for (const record of ofNode(tx, node)) {
+    if (record.seq > upTo) continue;
+    if (blob !== undefined || record.op.type !== "writeContent" || !viewLocal(tx, node)) dropRecord(tx, record);
+    else if (record.status.state === "inflight") setStatus(tx, record.seq, { state: "pending" });
+  }
   if (tx.intents.get(node)) tx.intents.remove(node);
+  forgetAsked(tx, node);
   if (blob !== undefined && tx.sessions.get(blob)) tx.sessions.remove(blob);
 }
 

@@ -33,6 +33,7 @@ function settle(merge: Merge, { blob, home }: { node: ItemKey; blob: BlobId; hom
   const inCloud = !!bytes && blobIn(bytes.version) === undefined;
   const row = merge.tx.blobs.get(blob);
   if (row) merge.tx.blobs.put(blob, { ...row, node: home, state: "pushed" });
+  if (merge.tx.sessions.get(blob)) merge.tx.sessions.remove(blob);
   return { blob, node: home, version: inCloud ? bytes.version : "", same: inCloud };
 }
 

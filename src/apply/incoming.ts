@@ -15,6 +15,7 @@ import type { CloudItem, MirrorItem } from "../model/item.ts";
 import { conflictName, fold } from "../model/name.ts";
 import type { Reader } from "../store/store.ts";
 import { mirrorAt, mirrorChildren, viewLocal } from "../store/tree.ts";
+import { echoOf } from "./echo.ts";
 import { completed, looksOlder } from "./tags.ts";
 
 export interface Incoming {
@@ -106,7 +107,12 @@ class Intake {
     if (isHeld && (sameRow(held, row) || held.kind !== row.kind)) return;
     if (isHeld && looksOlder(item, held) && !this.#doubts.read.has(item.id)) return this.#want(item.id);
     this.rows.set(node, row);
-    if (this.#read.intents.get(node) && !held) this.claimed.set(node, row);
+    const ours = isHeld
+      ? echoOf(this.#read, node, { held, told: row })
+      : !held && this.#read.intents.get(node)
+        ? row
+        : undefined;
+    if (ours) this.claimed.set(node, ours);
   }
 
   removeGone(): void {
@@ -194,8 +200,8 @@ class Intake {
     for (const [node, intent] of this.#read.intents.range()) {
       if (intent.parent !== parent || intent.kind !== item.kind || fold(intent.name) !== fold(item.name)) continue;
       if (this.#read.mirror.get(node)) continue;
-      // What was deleted here meanwhile is only told from somebody else's by its bytes.
-      if (!viewLocal(this.#read, node) && (intent.size ?? 0) === 0) continue;
+      // A folder that was deleted here meanwhile cannot be told from somebody else's; a file can by its bytes, and one without is no loss.
+      if (!viewLocal(this.#read, node) && intent.kind === "folder") continue;
       if ([...this.#fresh.values()].includes(node)) continue;
       if (item.kind === "folder" || (intent.size === item.size && (item.size === 0 || isHash(intent.hash, item.hash))))
         return node;

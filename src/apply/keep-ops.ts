@@ -6,7 +6,7 @@ import type { ItemKey } from "../model/ids.ts";
 import type { MirrorItem } from "../model/item.ts";
 import type { Op } from "../op/op.ts";
 import type { Writer } from "../store/store.ts";
-import { append, ofNode } from "../oplog/oplog.ts";
+import { append, dropRecord, ofNode } from "../oplog/oplog.ts";
 import { viewLocal, type LocalView } from "../store/tree.ts";
 
 /** Makes the node's records say what its rows say. `localOnly` nodes need none. */
@@ -18,11 +18,8 @@ export function fitOps(tx: Writer, node: ItemKey, { at, localOnly }: { at: numbe
   const keep = new Set<Op["type"]>(wanted.map((op) => op.type));
   if (!mirror && view) for (const type of ["move", "setMetadata", "copy"] as const) keep.add(type);
   if (wanted.length === 0) keep.clear();
-  for (const { seq, op, status } of records)
-    if (!localOnly && status.state !== "inflight" && !keep.has(op.type)) {
-      tx.ops.remove(seq);
-      tx.nodeOps.remove([node, seq]);
-    }
+  for (const record of records)
+    if (!localOnly && record.status.state !== "inflight" && !keep.has(record.op.type)) dropRecord(tx, record);
   const there = new Set(records.filter(({ op }) => keep.has(op.type)).map(({ op }) => op.type));
   for (const op of wanted) if (!there.has(op.type) && !isCopied(op, there)) append(tx, op, at);
 }

@@ -10,7 +10,7 @@ import { itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import { ofNode } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
-import { changeTrees, viewLocal, type NodeChange } from "../store/tree.ts";
+import { changeTrees, type NodeChange } from "../store/tree.ts";
 import type { Applied } from "./apply.ts";
 import { moveBytes } from "./bytes.ts";
 import type { Incoming } from "./incoming.ts";
@@ -51,9 +51,7 @@ export function mergeIn(tx: Writer, incoming: Incoming, settings: MergeSettings)
 
 /** Undefined when nothing differs locally: then there is nothing to decide. */
 export function decide(read: Reader, incoming: Incoming, settings: MergeSettings): Decision | undefined {
-  return read.local.count === 0 && unwanted(read, incoming).length === 0
-    ? undefined
-    : rebaseOn(read, incoming, settings);
+  return read.local.count === 0 && incoming.claimed.size === 0 ? undefined : rebaseOn(read, incoming, settings);
 }
 
 /** To be called before anything else changes the store. */
@@ -86,10 +84,7 @@ export function unhashedConflicts({ rebased, local }: Decision): BlobId[] {
 
 function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): Decision {
   const base = overlaid(mirrorTree(read), new Map([...incoming.claimed].map(([node, row]) => [node, nodeOf(row)])));
-  const local = new Map([
-    ...localOverlay(read, base),
-    ...unwanted(read, incoming).map((node) => [node, null] as const),
-  ]);
+  const local = new Map([...localOverlay(read, base), ...unsaid(read, incoming, base)]);
   const localOnly = localOnlyNodes(read, local, settings);
   const remote = new Map([...incoming.rows].map(([node, row]) => [node, row && nodeOf(row)] as const));
   let next = incoming.nextNode;
@@ -117,9 +112,18 @@ function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): De
   return { incoming: after, settings, base, remote: overlaid(base, bound), local, localOnly, rebased, nameOf };
 }
 
-/** Nodes whose create arrived after they were deleted here. */
-function unwanted(read: Reader, { claimed }: Incoming): ItemKey[] {
-  return [...claimed.keys()].filter((node) => !read.mirror.get(node) && !viewLocal(read, node));
+/**
+ * What Local does not say because it is as the Mirror has it, although the cloud has got something else from us: the place where the item was
+ * before a move that was taken back; that a file is not there whose create arrived after it was deleted here.
+ */
+function unsaid(read: Reader, { claimed }: Incoming, base: Tree): Map<ItemKey, TreeNode | null> {
+  const states = new Map<ItemKey, TreeNode | null>();
+  for (const node of claimed.keys()) {
+    const held = read.mirror.get(node);
+    if (read.local.get(node) !== undefined) continue;
+    states.set(node, held ? { ...nodeOf(held), bytes: base.get(node)?.bytes ?? null } : null);
+  }
+  return states;
 }
 
 function write(merge: Merge): Applied {

@@ -3,6 +3,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { dropNode } from "../oplog/oplog.ts";
 import type { Writer } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
+import { forgetAsked } from "./echo.ts";
 import { fitOps } from "./keep-ops.ts";
 import type { Merge } from "./merge-in.ts";
 
@@ -19,6 +20,7 @@ export function joinFacts({ tx, rebased }: Merge): void {
     if (facts && !tx.facts.get(kept)) tx.facts.put(kept, facts);
     dropNode(tx, gone);
     if (tx.intents.get(gone)) tx.intents.remove(gone);
+    forgetAsked(tx, gone);
   }
 }
 
@@ -27,7 +29,7 @@ export function tidyNodes(tx: Writer, nodes: Iterable<ItemKey>, merge?: Merge): 
   for (const node of nodes) {
     const isAnywhere = tx.mirror.get(node) !== undefined || viewLocal(tx, node) !== undefined;
     if (merge) fitOps(tx, node, { at: merge.settings.now, localOnly: merge.localOnly.has(node) });
-    if (merge?.incoming.claimed.has(node)) tx.intents.remove(node);
+    if (merge?.incoming.claimed.has(node) && tx.intents.get(node)) tx.intents.remove(node);
     if (!isAnywhere) forget(tx, node);
   }
 }
@@ -37,4 +39,5 @@ function forget(tx: Writer, node: ItemKey): void {
   if (tx.listed.get(node) !== undefined) tx.listed.remove(node);
   if (tx.conflicts.get(node)) tx.conflicts.remove(node);
   if (tx.parks.get(node)) tx.parks.remove(node);
+  forgetAsked(tx, node);
 }

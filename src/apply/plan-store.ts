@@ -62,10 +62,12 @@ export function hasOvertakenBytes(read: Reader): boolean {
   return false;
 }
 
-/** What is left over: records of nodes that have nothing left to say, and parks of nodes that have their name (back). */
+/** What is left over: of nodes that have nothing left to say, and parks of nodes that have their name (back). */
 export interface Leftovers {
   readonly records: readonly ItemKey[];
   readonly parks: readonly ItemKey[];
+  /** Nodes of which the cloud may have something from us, but nothing else is wanted. */
+  readonly sent: readonly ItemKey[];
 }
 
 /** Nothing of a node with a request under way, or one whose answer is not known, is left over. */
@@ -79,5 +81,7 @@ export function leftovers(read: Reader): Leftovers {
   const parks: ItemKey[] = [];
   for (const [node, park] of read.parks.range())
     if (!busy.has(node) && read.mirror.get(node)?.name !== park.parkingName) parks.push(node);
-  return { records: [...records], parks };
+  const sent: ItemKey[] = [];
+  for (const [node] of read.sent.range()) if (!busy.has(node) && read.local.get(node) === undefined) sent.push(node);
+  return { records: [...records], parks, sent };
 }

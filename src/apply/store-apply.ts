@@ -12,6 +12,7 @@ import { dropNode } from "../oplog/oplog.ts";
 import type { Store, Writer } from "../store/store.ts";
 import { acknowledgeIn } from "./acknowledge.ts";
 import type { Apply, Batch } from "./apply.ts";
+import { forgetAsked } from "./echo.ts";
 import { readChanges, type Incoming } from "./incoming.ts";
 import { decide, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
 import { hasOvertakenBytes, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
@@ -71,11 +72,12 @@ function noteProgress(tx: Writer, batch: Batch, now: number): void {
 }
 
 function sweep(store: Store): void {
-  const { records, parks } = leftovers(store.read);
-  if (records.length + parks.length === 0) return;
+  const { records, parks, sent } = leftovers(store.read);
+  if (records.length + parks.length + sent.length === 0) return;
   store.transact((tx) => {
     for (const node of records) dropNode(tx, node);
     for (const node of parks) tx.parks.remove(node);
+    for (const node of sent) forgetAsked(tx, node);
   });
 }
 

@@ -30,8 +30,12 @@ export function nodeOf(row: MirrorItem): TreeNode {
 }
 
 export function cloudBytes(row: MirrorItem): Bytes {
-  return { version: contentVersion(row), size: row.size, ...(row.hash ? { hash: row.hash } : {}) };
+  const hash = row.size === 0 && row.kind === "file" ? HASH_OF_NOTHING : row.hash;
+  return { version: contentVersion(row), size: row.size, ...(hash ? { hash } : {}) };
 }
+
+/** The service gives empty files no hash; they are equal all the same. */
+const HASH_OF_NOTHING = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /** The Local rows; a file without bytes of its own has those that `base` has. */
 export function localOverlay(read: Reader, base: Tree): Overlay {

@@ -3,6 +3,7 @@
  * on, and records in one transaction what must be known after a crash: the intent of a create, the name of a park, and which
  * operations are under way. Nothing is sent here.
  */
+import { noteAsked } from "../apply/echo.ts";
 import type { Frozen } from "../content/content.ts";
 import type { Step } from "../merge/merge.ts";
 import type { CTag, ETag, ItemId, ItemKey } from "../model/ids.ts";
@@ -134,8 +135,17 @@ function recordIntent(tx: Writer, { step, request, at }: { step: Step; request: 
     tx.intents.put(node, { parent: step.parent, name: step.name, kind: "folder", at });
   if (step.action === "createFile" && request.action === "createFile") {
     const { hash, blob, body } = request.frozen;
-    tx.intents.put(node, { parent: step.parent, name: step.name, kind: "file", hash, size: body.size, blob, at });
+    const session = tx.sessions.get(blob);
+    const { parent = step.parent, name = step.name } = session?.node === node && session.hash === hash ? session : {};
+    tx.intents.put(node, { parent, name, kind: "file", hash, size: body.size, blob, at });
   }
+  if (request.action === "move" && step.action === "move") {
+    const { mtime } = request;
+    noteAsked(tx, node, { parent: step.parent, name: step.name, ...(mtime === undefined ? {} : { mtime }) });
+  }
+  const held = tx.mirror.get(node);
+  if (request.action === "setMetadata" && held)
+    noteAsked(tx, node, { parent: held.parent, name: held.name, mtime: request.mtime });
   if (step.action === "move" && step.park) {
     const originalName = tx.parks.get(node)?.originalName ?? tx.mirror.get(node)?.name ?? step.name;
     tx.parks.put(node, { originalName, parkingName: step.name, at });

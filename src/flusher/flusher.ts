@@ -28,7 +28,7 @@ export interface FlusherOptions {
   readonly log: Log;
   /** The settle window: how long an item and its name stay quiet before it is sent. */
   readonly writeBackMs: number;
-  /** Being written to: the last close has not come yet. */
+  /** Open for writing: its last close has not come yet. */
   isOpen(node: ItemKey): boolean;
   /** Deleted here while somebody has it open whose bytes are not all here: its delete waits, so that reading can go on. */
   isStillRead?(node: ItemKey): boolean;
@@ -38,8 +38,8 @@ export interface FlusherOptions {
     sync(): Promise<Result<undefined, Fault>>;
   };
   /**
-   * A request of the node was acknowledged; called in the same turn as the transaction, before anything else can happen: the file
-   * at the place of a node that is gone here may take its item over.
+   * A request of the node was acknowledged, or is known not to have been carried out; called in the same turn as the transaction, before
+   * anything else can happen: the file at the place of a node that is gone here may take its item over.
    */
   acknowledged(node: ItemKey): void;
   /** After every transaction that changed what people see, for the kernel's caches.. */

@@ -11,6 +11,7 @@ import { sleep } from "../base/clock.ts";
 import { breathe } from "../base/loop.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { Pushed } from "../apply/apply.ts";
+import { forgetAsked } from "../apply/echo.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
@@ -49,9 +50,11 @@ export function release(pushing: Pushing, node: ItemKey, why?: string): void {
     const park = tx.parks.get(node);
     if (park && tx.mirror.get(node)?.name !== park.parkingName) tx.parks.remove(node);
     // What differs no more has nothing to say: the request was carried out, or the cloud got there by itself.
-    if (tx.local.get(node) === undefined) dropNode(tx, node);
-    else markPending(tx, node, why);
+    if (tx.local.get(node) !== undefined) return markPending(tx, node, why);
+    dropNode(tx, node);
+    forgetAsked(tx, node);
   });
+  pushing.acknowledged(node);
 }
 
 async function resolveById(pushing: Pushing, node: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
@@ -77,7 +80,7 @@ async function resolveById(pushing: Pushing, node: ItemKey, signal: AbortSignal)
 /** Bytes of ours that the item has: deleted here while they were sent, they are no edit of somebody else's. */
 function sentBlob({ store }: Pushing, node: ItemKey, item: CloudItem): BlobId | undefined {
   const sent = ([, row]: readonly [BlobId, BlobRow]): boolean =>
-    row.node === node && row.state === "frozen" && row.size > 0 && row.size === item.size && row.hash === item.hash;
+    row.node === node && row.state === "frozen" && row.size === item.size && (row.size === 0 || row.hash === item.hash);
   return [...store.read.blobs.range()].find(sent)?.[0];
 }
 

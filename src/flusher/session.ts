@@ -67,12 +67,15 @@ async function resumeOrOpen(
   signal: AbortSignal,
 ): Promise<Result<Session, Fault>> {
   const row = pushing.store.read.sessions.get(frozen.blob);
-  if (row && row.hash === frozen.hash && row.node === node && row.expiresAt > pushing.clock.now()) {
+  // A session for a new item is of no use for a file that took an item over meanwhile, nor the other way round.
+  const fits = row?.hash === frozen.hash && row.node === node && (row.parent === undefined) === "item" in target;
+  if (row && fits && row.expiresAt > pushing.clock.now()) {
     const known = await pushing.drive.sessionStatus(row, signal);
     if (known.ok) return known;
     if (known.fault.kind !== "expired" && known.fault.kind !== "notFound") return known;
   }
-  if (row) forget(pushing, frozen.blob);
+  if (row) await dropSession(pushing, frozen.blob);
+  aimIntent(pushing, node, target);
   const opened = await pushing.drive.openSession(target, frozen.body.size, mtime, signal);
   // Opening a session changes nothing that anybody sees: a lost answer is only a session that expires.
   if (!opened.ok) return { ok: false, fault: { ...opened.fault, unclear: false } };
@@ -133,7 +136,23 @@ function endsSession(why: Fault): boolean {
 
 function keep(pushing: Pushing, { node, frozen }: Pick<Transfer, "node" | "frozen">, session: Session): void {
   const { url, expiresAt, nextOffset } = session;
-  pushing.store.transact((tx) => tx.sessions.put(frozen.blob, { url, expiresAt, nextOffset, hash: frozen.hash, node }));
+  pushing.store.transact((tx) => {
+    const { parent, name } = tx.intents.get(node) ?? {};
+    const place = parent === undefined || name === undefined ? {} : { parent, name };
+    tx.sessions.put(frozen.blob, { url, expiresAt, nextOffset, hash: frozen.hash, node, ...place });
+  });
+}
+
+/**
+ * A session makes its item where it was opened for, also when the file is called otherwise by now: the intent names that place while the
+ * session lives. Opened anew, it is for the place that is asked for now.
+ */
+function aimIntent({ store }: Pushing, node: ItemKey, target: UploadTarget): void {
+  const intent = store.read.intents.get(node);
+  const parent = "parent" in target ? store.read.ids.get(target.parent) : undefined;
+  if (!intent || parent === undefined || !("name" in target)) return;
+  if (intent.parent === parent && intent.name === target.name) return;
+  store.transact((tx) => tx.intents.put(node, { ...intent, parent, name: target.name }));
 }
 
 function forget(pushing: Pushing, blob: BlobId): void {

@@ -61,6 +61,8 @@ export const MASS_DELETE_ITEMS = 200;
 export const MASS_DELETE_FRACTION = 0.25;
 /** Re-merges of one node without progress before it is held. */
 export const REMERGES_MAX = 5;
+/** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
+export const ASKED_PLACES_MAX = 16;
 
 /** The journal is synced this long after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;

@@ -18,7 +18,7 @@ export function append(tx: Writer, op: Op, at: number): OpId {
   if (!waiting) return write(tx, nextSeq(tx), op, at);
   const merged = merge(waiting.op, op);
   if (op.type !== "move") return write(tx, waiting.seq, merged, at);
-  remove(tx, waiting);
+  dropRecord(tx, waiting);
   return write(tx, nextSeq(tx), merged, at);
 }
 
@@ -58,7 +58,13 @@ export function setStatus(tx: Writer, seq: OpId, status: OpState, fault?: string
 
 /** The node's records up to and including `upTo` (all without) are done with. */
 export function dropNode(tx: Writer, node: ItemKey, upTo: number = Number.MAX_SAFE_INTEGER): void {
-  for (const record of ofNode(tx, node)) if (record.seq <= upTo) remove(tx, record);
+  for (const record of ofNode(tx, node)) if (record.seq <= upTo) dropRecord(tx, record);
+}
+
+/** One record is done with. */
+export function dropRecord(tx: Writer, { seq, op }: Pick<OpRecord, "seq" | "op">): void {
+  tx.ops.remove(seq);
+  tx.nodeOps.remove([op.node, seq]);
 }
 
 /** Kinds whose later record stands for the earlier one too. */
@@ -98,11 +104,6 @@ function write(tx: Writer, seq: OpId, op: Op, at: number): OpId {
   tx.ops.put(seq, { seq, op, at, status: { state: "pending" }, tries: 0 });
   tx.nodeOps.put([op.node, seq], true);
   return seq;
-}
-
-function remove(tx: Writer, record: OpRecord): void {
-  tx.ops.remove(record.seq);
-  tx.nodeOps.remove([record.op.node, record.seq]);
 }
 
 function nextSeq(tx: Writer): OpId {

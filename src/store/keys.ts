@@ -27,6 +27,7 @@ export const KEY_SHAPES: { readonly [T in keyof Rows]: KeyShape } = {
   parks: "number",
   sessions: "number",
   conflicts: "number",
+  sent: "number",
 };
 
 /** LMDB's limit with pages of 4 KiB. */

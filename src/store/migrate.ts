@@ -12,8 +12,14 @@ export interface Step {
   readonly run: (tx: Writer) => void;
 }
 
-/** None yet: version 1 is the first. */
-const STEPS: readonly Step[] = [];
+const STEPS: readonly Step[] = [{ from: 1, run: rememberMoves }];
+
+/** Version 2 remembers what was asked for (table `sent`): of moves under way the log knew it. */
+function rememberMoves(tx: Writer): void {
+  for (const [, { op, status }] of tx.ops.range())
+    if (op.type === "move" && status.state === "inflight")
+      tx.sent.put(op.node, { asked: [{ parent: op.parent, name: op.name }] });
+}
 
 /** The version the store had before. A store without a version is empty and gets the present one. */
 export function migrate(

@@ -26,8 +26,9 @@ const FIELDS: FieldLists = {
   cached: ["version", "size", "ranges", "durable", "usedAt"],
   intents: ["parent", "name", "kind", "hash", "size", "blob", "at"],
   parks: ["originalName", "parkingName", "at"],
-  sessions: ["url", "expiresAt", "nextOffset", "hash", "node"],
+  sessions: ["url", "expiresAt", "nextOffset", "hash", "node", "parent", "name"],
   conflicts: ["of", "why", "at"],
+  sent: ["asked"],
 };
 
 type Table = keyof Rows;

@@ -10,7 +10,7 @@ import type { BlobId, Folded, ItemId, ItemKey, OpId } from "../model/ids.ts";
 import type { Facts, LocalGone, LocalItem, MirrorItem } from "../model/item.ts";
 import type { OpRecord } from "../op/op.ts";
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export interface Rows {
   /** Single facts of the whole store. */
@@ -36,6 +36,8 @@ export interface Rows {
   sessions: { key: BlobId; value: SessionRow };
   /** Nodes the person should look at. */
   conflicts: { key: ItemKey; value: ConflictRow };
+  /** Places and times that were asked for of an item, while it is not known which of them arrived. */
+  sent: { key: ItemKey; value: SentRow };
 }
 
 /** Every table, in the order of its number in journal and codec: only ever append. */
@@ -56,6 +58,7 @@ export const TABLES = [
   "parks",
   "sessions",
   "conflicts",
+  "sent",
 ] as const satisfies readonly (keyof Rows)[];
 
 export type MetaKey =
@@ -124,6 +127,20 @@ export interface SessionRow {
   readonly nextOffset: number;
   readonly hash: string;
   readonly node: ItemKey;
+  /** Of a new item: where it will be, whatever it is called here by now. */
+  readonly parent?: ItemKey;
+  readonly name?: string;
+}
+
+/** Since Local and the Mirror last agreed, oldest first. The cloud showing one of them is no news: it has it from us. */
+export interface SentRow {
+  readonly asked: readonly Asked[];
+}
+
+export interface Asked {
+  readonly parent: ItemKey;
+  readonly name: string;
+  readonly mtime?: number;
 }
 
 export interface ConflictRow {

@@ -4,7 +4,7 @@
  */
 import type { BlobId, ItemKey } from "../model/ids.ts";
 import type { Op } from "../op/op.ts";
-import { append, ofNode } from "../oplog/oplog.ts";
+import { append, dropRecord, ofNode } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
 
 /** Records an operation whose effect was made in this transaction. Back at what the cloud has, there is nothing to do any more. */
@@ -29,9 +29,5 @@ export function releaseBlob(tx: Writer, blob: BlobId): void {
 
 /** Takes back what was not yet begun. */
 export function dropOps(tx: Writer, node: ItemKey): void {
-  for (const { seq, status } of ofNode(tx, node)) {
-    if (status.state === "inflight") continue;
-    tx.ops.remove(seq);
-    tx.nodeOps.remove([node, seq]);
-  }
+  for (const record of ofNode(tx, node)) if (record.status.state !== "inflight") dropRecord(tx, record);
 }

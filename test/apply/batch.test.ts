@@ -1,11 +1,13 @@
 /** Batches and answers by name: what is taken, what is refused with a question, and what becomes of bytes, ids and records. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { noteAsked } from "../../src/apply/echo.ts";
 import { storeApply } from "../../src/apply/store-apply.ts";
 import { manualClock } from "../../src/base/clock.ts";
 import type { CloudChange } from "../../src/model/change.ts";
 import { blobId, cTag, eTag, itemId, itemKey, ROOT, type ItemKey } from "../../src/model/ids.ts";
 import type { CloudItem, LocalItem } from "../../src/model/item.ts";
+import { ASKED_PLACES_MAX } from "../../src/model/limits.ts";
 import { fold } from "../../src/model/name.ts";
 import type { Op } from "../../src/op/op.ts";
 import { append, ofNode } from "../../src/oplog/oplog.ts";
@@ -124,6 +126,9 @@ function world() {
     );
     return blob;
   };
+  const moved = (node: ItemKey, fromName: string, name: string): Op => {
+    return { type: "move", node, parent: ROOT, name, fromParent: ROOT, fromName };
+  };
   const intend = (of: ItemKey, blob: ReturnType<typeof blobId>, hash: string): number =>
     store.transact((tx) => {
       const view = viewLocal(tx, of)!;
@@ -132,7 +137,7 @@ function world() {
       return ofNode(tx, of).at(-1)!.seq;
     });
   take({ deleted: false, item: root }, folder("a", "root", "docs"), file("b", "a", "one"), file("c", "root", "two"));
-  return { store, clock, apply, take, ask, node, paths, change, create, write, intend };
+  return { store, clock, apply, take, ask, node, paths, change, create, write, intend, moved };
 }
 
 test("order and repetition do not matter, and a batch that is no tree asks: apply B2", () => {
@@ -334,6 +339,42 @@ test("the feed tells of a create that somebody moved: the answer joins them: app
   );
   assert.equal(it.node("n"), node);
   assert.equal(it.paths().filter((path) => /\/(n|moved)$/.test(path)).length, 1);
+});
+
+test("a place asked for and shown by the cloud is no news, what somebody else did is: apply B11", () => {
+  for (const [name, parent, wanted] of [
+    ["sent", "root", "/newest"],
+    ["sent", "a", "/docs/newest"],
+    ["theirs", "root", "/theirs"],
+  ] as const) {
+    const it = world();
+    const node = it.node("c");
+    const row = { kind: "file", parent: ROOT, mtime: 5, content: { from: "cloud" } } as const;
+    it.change(node, { ...row, name: "newest" }, it.moved(node, "sent", "newest"));
+    it.store.transact((tx) => noteAsked(tx, node, { parent: ROOT, name: "sent", mtime: 5 }));
+    it.take(file("c", parent, name, { n: 2, hash: "h-c" }));
+    assert.ok(it.paths().includes(wanted), `${name} in ${parent}: ${it.paths().join(" ")}`);
+  }
+});
+
+test("a move that was taken back stays taken back when the cloud shows it: apply B11", () => {
+  const it = world();
+  const node = it.node("c");
+  it.store.transact((tx) => noteAsked(tx, node, { parent: ROOT, name: "sent", mtime: 5 }));
+  it.take(file("c", "root", "sent", { n: 2, hash: "h-c" }));
+  assert.deepEqual(it.paths(), ["/docs", "/docs/one", "/two"]);
+  const plan = it.apply.plan();
+  assert.deepEqual(plan.ok && plan.value.steps.map(({ action }) => action), ["move"]);
+});
+
+test("what was asked for is remembered until nothing differs, and not for ever: apply B11", () => {
+  const it = world();
+  const node = it.node("c");
+  for (let i = 0; i < 2 * ASKED_PLACES_MAX; i++)
+    it.store.transact((tx) => noteAsked(tx, node, { parent: ROOT, name: `n${i % (ASKED_PLACES_MAX + 1)}` }));
+  assert.equal(it.store.read.sent.get(node)?.asked.length, ASKED_PLACES_MAX);
+  it.apply.plan();
+  assert.equal(it.store.read.sent.count, 0);
 });
 
 test("local-only files are never planned, and give way: apply B9", () => {

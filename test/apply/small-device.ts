@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Applied, Apply } from "../../src/apply/apply.ts";
+import { noteAsked } from "../../src/apply/echo.ts";
 import { storeApply } from "../../src/apply/store-apply.ts";
 import { manualClock } from "../../src/base/clock.ts";
 import type { Log } from "../../src/base/log.ts";
@@ -238,6 +239,11 @@ export class SmallDevice {
         const kind = step.action === "createFile" ? "file" : "folder";
         tx.intents.put(step.node, { parent, name, kind, at: this.clock.now(), ...bytes });
       }
+      const held = tx.mirror.get(step.node);
+      if (held && step.action === "move")
+        noteAsked(tx, step.node, { parent: step.parent, name: step.name, mtime: held.mtime });
+      if (held && step.action === "setMetadata")
+        noteAsked(tx, step.node, { parent: held.parent, name: held.name, mtime: step.mtime });
       if (step.action === "move" && step.park) {
         const originalName = tx.parks.get(step.node)?.originalName ?? tx.mirror.get(step.node)!.name;
         tx.parks.put(step.node, { originalName, parkingName: step.name, at: 0 });

@@ -154,6 +154,42 @@ for (const act of ["replaced", "deleted"] as const)
         }
       });
 
+test("lost answers: a large new file renamed before its session goes on has the later name, once", async () => {
+  const world = new World("session-renamed");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("big", Buffer.alloc(BIG, "a"));
+  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
+  await world.pass(3_500);
+  assert.equal(device.store.read.sessions.count, 1);
+  await device.rename("big", "renamed");
+  await world.quiet();
+  assert.deepEqual(shown(world), [`renamed=${BIG} x 97`]);
+  assert.deepEqual(device.names(), ["renamed"]);
+  assert.equal(device.drive.log.filter((row) => row.call === "openSession").length, 1, "it is not begun anew");
+  await assertAtRest(world, device);
+  await world.stop();
+});
+
+test("lost answers: a session of a new file is not used when it took an item over meanwhile", async () => {
+  const world = new World("session-taken-over");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("f", "old");
+  await world.quiet();
+  const { id } = world.cloud.at("f")!.item;
+  await device.write("new", Buffer.alloc(BIG, "a"));
+  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
+  await world.pass(3_500);
+  assert.equal(device.store.read.sessions.count, 1);
+  await device.rename("new", "f");
+  await world.quiet();
+  assert.deepEqual(shown(world), [`f=${BIG} x 97`]);
+  assert.equal(world.cloud.at("f")?.item.id, id);
+  await assertAtRest(world, device);
+  await world.stop();
+});
+
 for (const moment of ["before", "after"] as const)
   for (const kind of ["changed", "garbled"] as const)
     test(`lost answers: the last fragment of a new file answers ${kind} ${moment} it was taken, in a next process`, async () => {

@@ -1,7 +1,7 @@
 /** Versions of the schema: steps run in order, newer ones are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { itemKey } from "../../src/model/ids.ts";
+import { itemKey, opId } from "../../src/model/ids.ts";
 import { memoryStore } from "../../src/store/memory-store.ts";
 import { migrate, type Step } from "../../src/store/migrate.ts";
 import { SCHEMA_VERSION } from "../../src/store/schema.ts";
@@ -36,6 +36,23 @@ test("steps run in order, in one commit, from whatever version is there", () => 
     assert.equal(store.read.meta.get("schema"), 3);
     assert.equal(store.unsynced, before + 1);
   }
+});
+
+test("of moves that version 1 had under way it is remembered what was asked for", () => {
+  const store = memoryStore();
+  const place = { parent: itemKey(1), name: "new" };
+  store.transact((tx) => {
+    tx.meta.put("schema", 1);
+    for (const [node, state] of [
+      [7, "inflight"],
+      [8, "pending"],
+    ] as const) {
+      const op = { type: "move", node: itemKey(node), ...place, fromParent: itemKey(1), fromName: "old" } as const;
+      tx.ops.put(opId(node), { seq: opId(node), op, at: 0, status: { state }, tries: 0 });
+    }
+  });
+  assert.deepEqual(migrate(store), { ok: true, value: 1 });
+  assert.deepEqual([...store.read.sent.range()], [[7, { asked: [place] }]]);
 });
 
 test("a step that fails leaves the old version whole", () => {
