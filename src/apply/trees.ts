@@ -110,7 +110,7 @@ function hashes(row: BlobRow | undefined): { hash?: string; tag?: string } {
 }
 
 /** The first characters of lower-case base32 of a digest given in hex. */
-function base32(hex: string): string {
+export function base32(hex: string): string {
   const letters = "abcdefghijklmnopqrstuvwxyz234567";
   let tag = "";
   for (let at = 0; at < TAG_CHARACTERS; at++) {

@@ -30,7 +30,8 @@ import {
   writeAt,
   type Files,
 } from "./files.ts";
-import { isSidecar, type Identities, type Identity } from "./identity.ts";
+import { blobIdentity, blobsActedOn } from "./blob-identity.ts";
+import { isSidecar, type Identities } from "./identity.ts";
 
 export interface BlobOptions {
   readonly store: Store;
@@ -62,6 +63,8 @@ export class BlobFile {
   }
 }
 
+export const BLOBS_FOLDER = "blobs";
+
 /** Files synced at once; the thread pool has other work too. */
 const SYNCS_MAX = 3;
 /** Numbers of blobs taken from the store in one transaction. */
@@ -82,6 +85,9 @@ export class Blobs {
   readonly #syncs = limit(SYNCS_MAX);
   #next = 0;
   #reserved = 0;
+  /** Blobs that have to say something new of themselves, and the first operation not looked at for more of them. */
+  readonly #undescribed = new Set<BlobId>();
+  #nextOp = 1;
 
   constructor(options: BlobOptions) {
     this.#options = options;
@@ -274,8 +280,22 @@ export class Blobs {
     return blobId(this.#next++);
   }
 
+  /** The blob's file is to say what is known of it now, with the next sync. */
+  describeSoon(blob: BlobId): void {
+    this.#undescribed.add(blob);
+  }
+
+  async #describeMoved(): Promise<void> {
+    const acted = blobsActedOn(this.#options.store.read, this.#nextOp);
+    this.#nextOp = acted.next;
+    const due = new Set([...acted.blobs, ...this.#undescribed]);
+    this.#undescribed.clear();
+    await Promise.all([...due].map((blob) => this.#syncs.run(() => this.#describe(this.get(blob)))));
+  }
+
   async #syncEvery(): Promise<void> {
     const due = [...this.#unsynced];
+    await this.#describeMoved();
     const settled = await Promise.allSettled(due.map((file) => this.#syncs.run(() => this.#sync(file))));
     await this.#syncNames();
     const failure = settled.find((one) => one.status === "rejected");
@@ -309,7 +329,7 @@ export class Blobs {
 
   /** Bytes without a description are safe as long as the index is, so a failure is only traced. */
   async #describe(file: BlobFile): Promise<void> {
-    const identity = identityOf(this.#options.store.read, file.blob);
+    const identity = blobIdentity(this.#options.store.read, file.blob);
     const words = JSON.stringify(identity);
     if (!identity || words === file.described) return;
     try {
@@ -319,23 +339,6 @@ export class Blobs {
       this.#options.log.trace("a blob could not be described", { error });
     }
   }
-}
-
-/** What is to be known of a blob without the index. */
-function identityOf(read: Reader, blob: BlobId): Identity | undefined {
-  const node = read.blobs.get(blob)?.node;
-  if (node === undefined) return undefined;
-  const view = viewLocal(read, node);
-  const version = view?.content.from === "blob" && view.content.blob === blob ? view.content.seen : undefined;
-  const folder = view && read.mirror.get(view.parent)?.id;
-  return {
-    node,
-    blob,
-    ...(view ? { name: view.name } : {}),
-    ...(version === undefined ? {} : { version }),
-    ...(view?.mirror ? { item: view.mirror.id } : {}),
-    ...(folder ? { folder } : {}),
-  };
 }
 
 /** The length that the store has for the blob: of an open one the Local row says it, of a sealed one its own row. */

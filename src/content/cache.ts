@@ -15,10 +15,12 @@ import type { CachedRow } from "../store/schema.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { CleanFile, partOf, removeClean, type CleanContext } from "./clean-file.ts";
 import { Ranges } from "./ranges.ts";
+import type { Strays } from "./strays.ts";
 
-export interface CacheOptions extends Omit<CleanContext, "changed"> {
+export interface CacheOptions extends Omit<CleanContext, "changed" | "claim"> {
   readonly store: Store;
   readonly folder: string;
+  readonly strays: Strays;
   /** Called when more bytes are here. */
   grown(bytes: number): void;
 }
@@ -34,7 +36,11 @@ export class Cache {
 
   constructor(options: CacheOptions) {
     this.#options = options;
-    this.#context = { ...options, changed: (file, bytes) => this.#changed(file, bytes) };
+    this.#context = {
+      ...options,
+      changed: (file, bytes) => this.#changed(file, bytes),
+      claim: (wanted) => options.strays.claim(wanted),
+    };
   }
 
   /** The clean file of the version that the Mirror has. */
@@ -54,7 +60,8 @@ export class Cache {
     if (file) return file.have;
     if (mirror.size === 0) return "all";
     const row = read.cached.get(node);
-    if (row?.version !== version || row.ranges.length === 0) return "none";
+    if (row?.version !== version || row.ranges.length === 0)
+      return this.#options.strays.has(mirror.id, version) ? "all" : "none";
     return row.ranges[0] === 0 && row.ranges[1]! >= row.size ? "all" : "some";
   }
 
@@ -135,6 +142,17 @@ export class Cache {
     this.#count(-bytesOf(row));
     await removeClean(this.#path(node, row.version), identities);
     return bytesOf(row);
+  }
+
+  /** Takes over what a lost index left; with every item known, what is still left goes. */
+  async takeOver(everyItemIsKnown: boolean): Promise<void> {
+    const { strays } = this.#options;
+    for (const node of await strays.known()) {
+      const file = this.current(node);
+      await file?.look();
+      if (file) this.rest(file);
+    }
+    if (everyItemIsKnown) await strays.drop();
   }
 
   isOpen(node: ItemKey): boolean {

@@ -23,6 +23,7 @@ import { Hydration, type HydrateContext, type Target } from "./hydrate.ts";
 import type { Identities } from "./identity.ts";
 import { Ranges, type Span } from "./ranges.ts";
 import { ReadAhead, WHOLE_BYTES_MAX, type Wish } from "./read-ahead.ts";
+import type { Wanted } from "./strays.ts";
 import { READ, WHOLE } from "./turns.ts";
 import { uncachedReader, type UncachedReader } from "./uncached.ts";
 
@@ -33,6 +34,8 @@ export interface CleanContext extends HydrateContext {
   readonly log: Log;
   /** The map or the state of the file changed; `bytes` more (or fewer) are here. */
   changed(file: CleanFile, bytes: number): void;
+  /** Puts complete bytes of the version, left over from a lost index, in their place; false when there are none. */
+  claim(wanted: Wanted): Promise<boolean>;
   /** Tries to free disk space; false when nothing could be freed. */
   makeRoom(bytes: number): Promise<boolean>;
 }
@@ -131,6 +134,11 @@ export class CleanFile implements Target {
       losses++;
     }
     return fault("io", "the bytes vanish from the cache folder as soon as they are here");
+  }
+
+  /** Finds out what of it is here. */
+  look(): Promise<void> {
+    return (this.#found ??= this.#find());
   }
 
   /** Makes [from, to) be here, without a promise that they are right. */
@@ -273,6 +281,8 @@ export class CleanFile implements Target {
   /** Finds out what of the map is true: the final name is, the growing file when it is long enough. */
   async #find(): Promise<void> {
     const length = async (path: string): Promise<number> => (await fs.stat(path).catch(() => undefined))?.size ?? -1;
+    const { item, version, size } = this;
+    if (this.here.isEmpty) await this.#context.claim({ item, version, size, path: this.#path });
     if (this.size > 0 && (await length(this.#path)) === this.size) {
       this.#disk = new DiskFile(this.#path);
       this.durable = true;

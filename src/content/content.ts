@@ -61,6 +61,8 @@ export interface CacheUse {
   readonly cleanBytes: number;
   readonly unpushedBytes: number;
   readonly diskFreeBytes: number;
+  /** What a person should know of the folders, one sentence each. */
+  readonly notes: readonly string[];
 }
 
 export interface Content {
@@ -88,6 +90,8 @@ export interface Content {
   adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void>;
   /** Removes blob files that no row and no Source names. */
   sweep(): Promise<void>;
+  /** Takes over clean bytes that a lost index left behind; what is of no version of any item goes once every item is known. */
+  takeOver(everyItemIsKnown: boolean): Promise<void>;
 
   /** How much of the current version is here. */
   have(node: ItemKey): "none" | "some" | "all";

@@ -16,7 +16,7 @@ import { blobVersion, contentVersion } from "../model/item.ts";
 import { BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
-import { Blobs, recordedSize } from "./blobs.ts";
+import { Blobs, BLOBS_FOLDER, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
 import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "./content.ts";
 import { Evictor, freeBytes } from "./evict.ts";
@@ -26,6 +26,7 @@ import { hasher, type Hasher } from "./hash.ts";
 import { offline } from "./hydrate.ts";
 import { identities } from "./identity.ts";
 import { copied, DiskSource, type Shown, type SourceOwner } from "./source.ts";
+import { Strays } from "./strays.ts";
 import { turns } from "./turns.ts";
 
 export interface DiskContentOptions {
@@ -42,6 +43,8 @@ export interface DiskContentOptions {
     readonly readTimeoutMs: number;
   };
   readonly log: Log;
+  /** What recovery found in the cache folder and no row names. */
+  readonly strays?: readonly string[];
   onDefect(error: unknown): void;
   /** A read found that the cloud has another version than the Mirror says. */
   onStale?(node: ItemKey): void;
@@ -50,8 +53,6 @@ export interface DiskContentOptions {
 export function diskContent(options: DiskContentOptions): Content {
   return new DiskContent(options);
 }
-
-export const BLOBS_FOLDER = "blobs";
 
 class DiskContent implements Content, SourceOwner {
   readonly blobs: Blobs;
@@ -66,6 +67,7 @@ class DiskContent implements Content, SourceOwner {
   /** Open Sources that new opens share, by what they show. */
   readonly #shared = new Map<string, DiskSource>();
   readonly #sources = new Set<DiskSource>();
+  readonly #notes: string[] = [];
   #online = true;
   #closed = false;
   #cancelSweep: () => void = () => undefined;
@@ -75,9 +77,11 @@ class DiskContent implements Content, SourceOwner {
     this.#options = options;
     this.#store = store;
     this.dirtied = options.dirtied;
-    const described = identities((path) =>
-      log.fault("no extended attributes here; identity goes into files beside", { path }),
-    );
+    const described = identities((path) => {
+      const folder = path.startsWith(options.cacheDir) ? options.cacheDir : options.stateDir;
+      this.#notes.push(`${folder} has no extended attributes: what each file belongs to is kept in a file beside it`);
+      log.fault(this.#notes.at(-1)!);
+    });
     const common = { store, log, clock, files: this.#files, identities: described, onDefect };
     const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
     this.blobs = new Blobs({ ...common, makeRoom, folder: join(options.stateDir, BLOBS_FOLDER) });
@@ -88,6 +92,7 @@ class DiskContent implements Content, SourceOwner {
       folder: options.cacheDir,
       hasher: this.#hasher,
       turns: turns(DOWNLOADS_MAX),
+      strays: new Strays({ paths: options.strays ?? [], read: store.read, identities: described, log }),
       readTimeoutMs: limits.readTimeoutMs,
       isOnline: () => this.#online,
       onStale: (node) => options.onStale?.(node),
@@ -152,6 +157,8 @@ class DiskContent implements Content, SourceOwner {
   }
 
   adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void> {
+    const newer = viewLocal(this.#store.read, node)?.content;
+    if (newer?.from === "blob") this.blobs.describeSoon(newer.blob);
     return this.#frozen.adopt(blob, node, version, same);
   }
 
@@ -160,6 +167,12 @@ class DiskContent implements Content, SourceOwner {
     const orphans: ItemKey[] = [];
     for (const [node] of this.#store.read.cached.range()) if (!this.#store.read.mirror.get(node)) orphans.push(node);
     for (const node of orphans) await this.#cache.drop(node);
+  }
+
+  async takeOver(everyItemIsKnown: boolean): Promise<void> {
+    if (this.#store.read.meta.get("strays") !== true) return;
+    await this.#cache.takeOver(everyItemIsKnown);
+    if (everyItemIsKnown) this.#store.transact((tx) => tx.meta.remove("strays"));
   }
 
   have(node: ItemKey): "none" | "some" | "all" {
@@ -188,7 +201,8 @@ class DiskContent implements Content, SourceOwner {
     const { read } = this.#store;
     for (const [blob, row] of read.blobs.range())
       unpushedBytes += row.state === "pushed" ? 0 : (this.blobs.known(blob)?.size ?? recordedSize(read, blob));
-    return { cleanBytes: this.#cache.total, unpushedBytes, diskFreeBytes: await freeBytes(this.#options.cacheDir) };
+    const diskFreeBytes = await freeBytes(this.#options.cacheDir);
+    return { cleanBytes: this.#cache.total, unpushedBytes, diskFreeBytes, notes: this.#notes };
   }
 
   setOnline(online: boolean): void {

@@ -18,9 +18,17 @@ export interface Identity {
   /** Set for unpushed bytes. */
   readonly blob?: number;
   readonly size?: number;
-  /** Where unpushed bytes were in the tree: the name, and the cloud's id of the folder when it has one. */
+  /** Where unpushed bytes are in the tree: the name, the cloud's id of the nearest folder that has one, and the folders between. */
   readonly name?: string;
   readonly folder?: string;
+  readonly below?: readonly string[];
+  /** The cloud has the item at another place. */
+  readonly moved?: true;
+  /** Seconds since the epoch. */
+  readonly mtime?: number;
+  readonly mode?: number;
+  /** Never leaves this machine because a person said so. */
+  readonly localOnly?: true;
 }
 
 export interface Identities {
@@ -29,22 +37,28 @@ export interface Identities {
   read(path: string): Promise<Identity | undefined>;
   /** To be called when the file goes. */
   forget(path: string): Promise<void>;
+  /** To be called when the file was renamed. */
+  moved(from: string, to: string): Promise<void>;
 }
 
 /** `onSidecar` is called once, when the first file had to be described beside itself. */
 export function identities(onSidecar: (path: string) => void): Identities {
   let sidecars = false;
+  /** True once an attribute was set: no file has one beside it, then. */
+  let attributes = false;
   const beside = async (path: string, words: string): Promise<void> => {
     if (!sidecars) onSidecar(path);
     sidecars = true;
     await fs.writeFile(path + SIDECAR, words, { mode: 0o600 });
   };
+  const mayBeBeside = (): boolean => sidecars || !attributes;
   return {
     async write(path, identity) {
       const words = JSON.stringify(identity);
       if (sidecars) return beside(path, words);
       try {
         await setAttribute(path, ATTRIBUTE, words);
+        attributes = true;
       } catch (error) {
         if (isMissing(error)) throw error;
         if (!isUnsupported(error)) throw error;
@@ -56,7 +70,13 @@ export function identities(onSidecar: (path: string) => void): Identities {
       return parse(words?.toString() ?? (await fs.readFile(path + SIDECAR, "utf8").catch(() => undefined)));
     },
     async forget(path) {
-      if (sidecars) await removeFile(path + SIDECAR);
+      if (mayBeBeside()) await removeFile(path + SIDECAR);
+    },
+    async moved(from, to) {
+      if (!mayBeBeside()) return;
+      await fs.rename(from + SIDECAR, to + SIDECAR).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
     },
   };
 }

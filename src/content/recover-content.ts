@@ -7,27 +7,32 @@
  *  - After a clean stop nothing else is looked at but the list of blobs.
  *  - After kill -9 on the same boot every row is true: the page cache outlived the process.
  *  - After a power cut (another boot) only files under their final name are trusted; growing ones go.
- *  - A blob's file that the store has never heard of (a lost or older index) is moved to `found`, where nothing deletes it.
+ *  - A blob's file that the store has never heard of (a lost or older index) is moved to `found`, where nothing deletes it. When the
+ *    index is new or was damaged, that is every file without a row; and numbers go on above those that the files tell of.
+ *  - Complete files of the cache that no row names stay when the index does not know the whole drive, or not as it was: see strays.ts.
  */
 import { promises as fs } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../base/log.ts";
-import { itemId, itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
+import { itemId, itemKey, ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import type { Store } from "../store/store.ts";
 import { changeTrees, viewLocal, type NodeChange } from "../store/tree.ts";
-import { blobsOnDisk } from "./blobs.ts";
+import { BLOBS_FOLDER, blobsOnDisk } from "./blobs.ts";
 import { cleanPath } from "./cache.ts";
-import { BLOBS_FOLDER } from "./disk-content.ts";
-import { removeFile } from "./files.ts";
+import { removeFile, syncFolder } from "./files.ts";
+import { FOUND_FOLDER } from "./found.ts";
 import { identities, isSidecar, type Identity } from "./identity.ts";
+
+/** `lost`: with an index that is new, or was damaged. */
+export type After = "clean" | "kill" | "powerCut" | "lost";
 
 export interface RecoverContentOptions {
   readonly store: Store;
   readonly stateDir: string;
   readonly cacheDir: string;
   /** How the process before this one ended. */
-  readonly after: "clean" | "kill" | "powerCut";
+  readonly after: After;
   readonly log: Log;
 }
 
@@ -51,9 +56,9 @@ export interface RecoveredContent {
   readonly found: readonly FoundBlob[];
   readonly cleanDropped: number;
   readonly cleanAdopted: number;
+  /** Files of the cache that no row names and that may be needed yet. */
+  readonly strays: readonly string[];
 }
-
-export const FOUND_FOLDER = "found";
 
 export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
   const { store, stateDir, cacheDir, after } = options;
@@ -62,30 +67,76 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
-  if (after !== "powerCut") recordLengths(store, open);
-  const clean = after === "clean" ? { cleanDropped: 0, cleanAdopted: 0 } : await lookAtCache(options);
+  if (after === "clean" || after === "kill") recordLengths(store, open);
+  const looks = after !== "clean" || store.read.meta.get("strays") === true;
+  const clean = looks ? await lookAtCache(options) : { cleanDropped: 0, cleanAdopted: 0, strays: [] };
+  if (clean.strays.length > 0) rememberStrays(store);
+  if (after === "lost") numberAbove(store, found, clean.strays);
   return { open, missing, found, ...clean };
 }
 
-/** Moves files whose number the store has not given out, to where nothing removes them. */
-async function setAside({ store, stateDir, log }: RecoverContentOptions, onDisk: Set<BlobId>): Promise<FoundBlob[]> {
+/** The next starts look for them too, until every item is known. */
+function rememberStrays(store: Store): void {
+  if (store.read.meta.get("strays") !== true) store.transact((tx) => tx.meta.put("strays", true));
+}
+
+/** Node numbers that files tell of are not given out again. */
+function numberAbove(store: Store, found: readonly FoundBlob[], strays: readonly string[]): void {
+  let last = 0;
+  for (const { identity } of found) last = Math.max(last, identity?.node ?? 0);
+  for (const path of strays) last = Math.max(last, nodeIn(path) ?? 0);
+  const next = (store.read.meta.get("nextNode") as number | undefined) ?? ROOT + 1;
+  if (last >= next) store.transact((tx) => tx.meta.put("nextNode", last + 1));
+}
+
+/** Moves files that the store does not know, to where nothing removes them. */
+async function setAside(options: RecoverContentOptions, onDisk: Set<BlobId>): Promise<FoundBlob[]> {
+  const { store, stateDir, after } = options;
   const next = (store.read.meta.get("nextBlob") as number | undefined) ?? 1;
-  const strangers = [...onDisk].filter((blob) => blob >= next && !store.read.blobs.get(blob));
+  const unknown = (blob: BlobId): boolean => !store.read.blobs.get(blob) && (blob >= next || after === "lost");
+  const strangers = [...onDisk].filter(unknown);
   if (strangers.length === 0) return [];
-  const described = identities(() => undefined);
   const folder = join(stateDir, FOUND_FOLDER);
   await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+  const there = await inodesIn(folder);
   const found: FoundBlob[] = [];
   for (const blob of strangers) {
-    const from = join(stateDir, BLOBS_FOLDER, String(blob));
-    const path = await freeName(folder, blob);
-    const identity = await described.read(from);
-    await fs.rename(from, path);
     onDisk.delete(blob);
-    log.fault("unpushed bytes that the index does not know were set aside", { path });
-    found.push({ path, identity });
+    const set = await setOneAside(options, { blob, folder, there });
+    if (set) found.push(set);
   }
+  const last = Math.max(...strangers);
+  if (after === "lost" && last >= next) store.transact((tx) => tx.meta.put("nextBlob", last + 1));
+  await syncFolder(folder);
   return found;
+}
+
+/** Undefined when the file is not needed: it is in `found` by another name, it became clean bytes, or nobody ever wrote to it. */
+async function setOneAside(
+  { stateDir, after, log }: RecoverContentOptions,
+  { blob, folder, there }: { blob: BlobId; folder: string; there: ReadonlySet<number> },
+): Promise<FoundBlob | undefined> {
+  const described = identities(() => undefined);
+  const from = join(stateDir, BLOBS_FOLDER, String(blob));
+  const identity = await described.read(from);
+  const { ino, nlink, size } = await fs.stat(from);
+  const isClean = identity !== undefined && identity.blob === undefined && nlink > 1;
+  if (there.has(ino) || isClean || (after === "lost" && !identity && size === 0)) {
+    await removeFile(from);
+    await described.forget(from);
+    return undefined;
+  }
+  const path = await freeName(folder, blob);
+  await fs.rename(from, path);
+  await described.moved(from, path);
+  log.fault("unpushed bytes that the index does not know were set aside", { path });
+  return { path, identity };
+}
+
+async function inodesIn(folder: string): Promise<ReadonlySet<number>> {
+  const inodes = new Set<number>();
+  for (const name of await fs.readdir(folder)) inodes.add((await fs.stat(join(folder, name))).ino);
+  return inodes;
 }
 
 async function freeName(folder: string, blob: BlobId): Promise<string> {
@@ -134,37 +185,59 @@ function recordLengths(store: Store, open: readonly OpenBlob[]): void {
 }
 
 /** Compares the rows of clean bytes with the cache folder, in both directions. */
-async function lookAtCache(options: RecoverContentOptions): Promise<{ cleanDropped: number; cleanAdopted: number }> {
+async function lookAtCache(
+  options: RecoverContentOptions,
+): Promise<Pick<RecoveredContent, "cleanDropped" | "cleanAdopted" | "strays">> {
   const { store, cacheDir, after } = options;
-  const dropped =
-    after === "powerCut" ? [...store.read.cached.range()].filter(([, row]) => !row.durable).map(([node]) => node) : [];
+  const unsure = after === "powerCut" || after === "lost";
+  const dropped = unsure ? [...store.read.cached.range()].filter(([, row]) => !row.durable).map(([node]) => node) : [];
   if (dropped.length > 0)
     store.transact((tx) => {
       for (const node of dropped) tx.cached.remove(node);
     });
-  let adopted = 0;
+  let cleanAdopted = 0;
+  const strays: string[] = [];
   for (const folder of await fs.readdir(cacheDir).catch(() => [])) {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-    for (const name of await fs.readdir(join(cacheDir, folder)).catch(() => []))
-      if (await lookAtFile(options, join(cacheDir, folder, name))) adopted++;
+    for (const name of await fs.readdir(join(cacheDir, folder)).catch(() => [])) {
+      const path = join(cacheDir, folder, name);
+      const what = await lookAtFile(options, path);
+      if (what === "adopted") cleanAdopted++;
+      if (what === "stray") strays.push(path);
+    }
   }
-  return { cleanDropped: dropped.length, cleanAdopted: adopted };
+  return { cleanDropped: dropped.length, cleanAdopted, strays };
 }
 
-/** Keeps a file that a row names; makes a row for a complete one of the current version; removes every other. True when adopted. */
-async function lookAtFile({ store, cacheDir, log }: RecoverContentOptions, path: string): Promise<boolean> {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  if (isSidecar(name)) return false;
-  const number = Number(name.split(".")[0]);
-  const node = Number.isSafeInteger(number) && number > 0 ? itemKey(number) : undefined;
+/** Keeps a file that a row names; makes a row for a complete one of the current version; every other is a stray, or goes. */
+async function lookAtFile(
+  options: RecoverContentOptions,
+  path: string,
+): Promise<"named" | "adopted" | "stray" | undefined> {
+  const { store, cacheDir, log, after } = options;
+  if (isSidecar(path)) return undefined;
+  const node = nodeIn(path);
   const row = node && store.read.cached.get(node);
   const named = node && row && cleanPath(cacheDir, node, row.version);
-  if (path === named || (path === `${named}.part` && !row?.durable)) return false;
-  const home = node && rightPlace(store, cacheDir, path, node) ? node : await nodeByItem(store, path);
-  if (home !== undefined && !store.read.cached.get(home) && (await takeOver(store, cacheDir, path, home))) return true;
+  if (path === named || (path === `${named}.part` && !row?.durable)) return "named";
+  if (after !== "lost") {
+    const home = node && rightPlace(store, cacheDir, path, node) ? node : await nodeByItem(store, path);
+    if (home !== undefined && !store.read.cached.get(home) && (await takeOver(store, cacheDir, path, home)))
+      return "adopted";
+  }
+  const isUnsure =
+    after === "lost" || store.read.meta.get("strays") === true || store.read.meta.get("enumerated") !== true;
+  if (isUnsure && !path.endsWith(".part")) return "stray";
   log.trace("a cache file that nothing names was removed", { path });
   await removeFile(path);
-  return false;
+  await identities(() => undefined).forget(path);
+  return undefined;
+}
+
+/** The node in the name of a cache file. */
+function nodeIn(path: string): ItemKey | undefined {
+  const number = Number(path.slice(path.lastIndexOf("/") + 1).split(".")[0]);
+  return Number.isSafeInteger(number) && number > 0 ? itemKey(number) : undefined;
 }
 
 function rightPlace(store: Store, cacheDir: string, path: string, node: ItemKey): boolean {
@@ -190,6 +263,7 @@ async function takeOver(store: Store, cacheDir: string, path: string, node: Item
   if (path !== target) {
     await fs.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true, mode: 0o700 });
     await fs.rename(path, target);
+    await identities(() => undefined).moved(path, target);
   }
   store.transact((tx) => tx.cached.put(node, { version, size, ranges: [0, size], durable: true, usedAt: 0 }));
   return true;

@@ -22,6 +22,8 @@ export interface StatusReport {
   readonly parked: number;
   readonly held: number;
   readonly conflicts: number;
+  /** Files with unpushed bytes that a lost index did not know and that nobody could place yet. */
+  readonly found: number;
   /** Why something waits, for a person. */
   readonly reasons: readonly string[];
   readonly cache: {

@@ -1,9 +1,11 @@
 /** What the daemon does for each call of onedrivectl: reads the store for reports, asks the acting parts for acts. */
+import { join } from "node:path";
 import type { Apply } from "../apply/apply.ts";
 import { sleep, type Clock } from "../base/clock.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { Content } from "../content/content.ts";
 import { isPinned } from "../content/evict.ts";
+import { FOUND_FOLDER } from "../content/found.ts";
 import type { Calls, ConflictReport, Handlers, InfoReport, OpReport, StatusReport } from "../control/control.ts";
 import type { Quota } from "../drive/drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
@@ -17,6 +19,7 @@ import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import type { VfsControl } from "../vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../vfs/vfs.ts";
+import type { KeptFound } from "./keep-found.ts";
 import { mermaid } from "./mermaid.ts";
 import { nodeAt, pathOf } from "./paths.ts";
 import { filesBelow, missingBytes } from "./pins.ts";
@@ -31,6 +34,7 @@ export interface CommandParts {
   readonly flusher: Flusher;
   readonly puller: Puller;
   readonly clock: Clock;
+  readonly found: KeptFound;
   isSignedIn(): boolean;
 }
 
@@ -166,7 +170,8 @@ async function statusOf(parts: CommandParts): Promise<StatusReport> {
     parked: pushing.parked,
     held: pushing.held,
     conflicts: store.read.conflicts.count,
-    reasons: reasonsOf(parts),
+    found: parts.found.left.length,
+    reasons: [...reasonsOf(parts), ...use.notes],
     cache: {
       cleanBytes: use.cleanBytes,
       unpushedBytes: use.unpushedBytes,
@@ -177,11 +182,15 @@ async function statusOf(parts: CommandParts): Promise<StatusReport> {
   };
 }
 
-function reasonsOf({ flusher, puller, isSignedIn }: CommandParts): readonly string[] {
+function reasonsOf({ config, flusher, puller, found, isSignedIn }: CommandParts): readonly string[] {
   const reasons = flusher.status().waiting.map(({ reason, count }) => (count === 1 ? reason : `${reason} (${count})`));
   const { lastFault } = puller.status();
   if (!isSignedIn()) reasons.unshift("signed out: run onedrivectl login");
   else if (lastFault) reasons.unshift(lastFault.why);
+  if (found.left.length > 0)
+    reasons.push(
+      `unpushed files that belong nowhere known are kept in ${join(config.stateDir, FOUND_FOLDER)} (${found.left.length})`,
+    );
   return reasons;
 }
 

@@ -20,6 +20,7 @@ import type { Mounted } from "../host/host.ts";
 import type { Config } from "../model/config.ts";
 import { ROOT } from "../model/ids.ts";
 import { reconcileContent } from "../recover/reconcile-content.ts";
+import { openState } from "../recover/recover.ts";
 import { openLmdbStore } from "../store/lmdb-store.ts";
 import type { Store } from "../store/store.ts";
 import { commands } from "./commands.ts";
@@ -53,9 +54,9 @@ export async function startDaemon(config: Config, around: Surroundings): Promise
 }
 
 async function start(config: Config, around: Surroundings, opened: Scope): Promise<Result<Daemon, StartFault>> {
-  const store = await openState(config, opened);
-  if (!store.ok) return store;
-  const parts = await buildParts(config, store.value, { opened, onDefect: around.onDefect });
+  const folders = await openFolders(config, opened);
+  if (!folders.ok) return folders;
+  const parts = await buildParts(config, folders.value, { opened, onDefect: around.onDefect });
   if (!parts.ok) return failed({ exit: 32, why: parts.fault.why });
   const socketPath = socketPathOf(config.runtimeDir, config.account);
   const mounted = await fuseNativeHost().mount(parts.value.vfs, {
@@ -90,17 +91,19 @@ function running(mounted: Mounted, parts: Parts, opened: Scope, config: Config):
   return { gone: mounted.gone, end: () => (ending ??= end()) };
 }
 
-/** The state folder, in order: the store believed or restored, what is on disk found, log and bytes made to agree. */
-async function openState(config: Config, opened: Scope): Promise<Result<Store, StartFault>> {
+/** The state folder, in order: the store believed, restored or begun anew, what is on disk found, log and bytes made to agree. */
+async function openFolders(
+  config: Config,
+  opened: Scope,
+): Promise<Result<{ readonly store: Store; readonly strays: readonly string[] }, StartFault>> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const found = await openLmdbStore({ dir: join(config.stateDir, "store"), bootId, clock: systemClock });
+  const dir = join(config.stateDir, "store");
+  const found = await openState(dir, () => openLmdbStore({ dir, bootId, clock: systemClock }));
   if (!found.ok) return failed({ exit: 32, why: found.fault.why });
-  const { store, recovered } = found.value;
+  const { store, after, report } = found.value;
   opened.add("the store", () => store.close());
-  if (recovered.lost) log("daemon").fault(recovered.lost);
-  const powerCut = recovered.how === "restored";
-  const after = powerCut ? "powerCut" : recovered.how === "afterKill" ? "kill" : "clean";
+  for (const line of report) log("daemon").fault(line);
   const bytes = await recoverContent({
     store,
     stateDir: config.stateDir,
@@ -108,8 +111,9 @@ async function openState(config: Config, opened: Scope): Promise<Result<Store, S
     after,
     log: log("content"),
   });
+  const powerCut = after === "powerCut" || after === "lost";
   if (after !== "clean") reconcileContent(store, bytes, { powerCut, now: systemClock.now() });
-  return ok(store);
+  return ok({ store, strays: bytes.strays });
 }
 
 /** The tree can be listed, or it is known why not: offline and never listed. */

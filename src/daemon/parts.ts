@@ -14,6 +14,8 @@ import { ok, type Result } from "../base/result.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Content } from "../content/content.ts";
 import { diskContent } from "../content/disk-content.ts";
+import { foundFiles } from "../content/found.ts";
+import { hasher } from "../content/hash.ts";
 import type { Drive } from "../drive/drive.ts";
 import { msgraphDrive, type MsgraphDrive } from "../drive/msgraph-drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
@@ -26,12 +28,14 @@ import type { Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { createPuller } from "../puller/delta-puller.ts";
 import type { Puller } from "../puller/puller.ts";
+import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { CommandParts } from "./commands.ts";
 import { openSignIn } from "./open-sign-in.ts";
+import { keepFound, type KeptFound } from "./keep-found.ts";
 import { keepPinned, type Pins } from "./pins.ts";
 
 export interface Parts extends CommandParts {
@@ -53,6 +57,7 @@ interface Late {
   flusher?: Flusher;
   puller?: Puller;
   pins?: Pins;
+  found?: KeptFound;
   door?: Mounted;
 }
 
@@ -62,12 +67,16 @@ interface Network {
 }
 
 /** Nothing of this waits for the network. */
-export async function buildParts(config: Config, store: Store, around: Around): Promise<Result<Parts, Fault>> {
+export async function buildParts(
+  config: Config,
+  { store, strays }: { readonly store: Store; readonly strays: readonly string[] },
+  around: Around,
+): Promise<Result<Parts, Fault>> {
   const network = openNetwork(config, around.opened);
   if (!network.ok) return network;
   const { drive, isSignedIn } = network.value;
   const late: Late = {};
-  const content = buildContent(config, { store, drive, late, onDefect: around.onDefect });
+  const content = buildContent(config, { store, drive, late, strays, onDefect: around.onDefect });
   around.opened.add("content", () => content.close());
   const common = { store, content, clock: systemClock, onDefect: around.onDefect };
   const { apply, puller, flusher } = buildActors(config, { ...common, drive, late });
@@ -85,7 +94,8 @@ export async function buildParts(config: Config, store: Store, around: Around): 
     log: log("pins"),
     onDefect: around.onDefect,
   });
-  Object.assign(late, { vfs, flusher, puller, pins });
+  const found = buildFound(config, { ...common, late, puller, opened: around.opened });
+  Object.assign(late, { vfs, flusher, puller, pins, found });
   around.opened.add("the puller", () => puller.stop());
   around.opened.add("the pins", () => pins.stop());
   const unheard = drive.reach.onChange((up) => up && (puller.wake(), flusher.resume()));
@@ -100,6 +110,7 @@ export async function buildParts(config: Config, store: Store, around: Around): 
     puller,
     clock: systemClock,
     isSignedIn,
+    found,
     mounted: (door) => void (late.door = door),
     listed: (folder) => puller.list(folder),
   });
@@ -131,9 +142,13 @@ interface Given {
   onDefect(error: unknown): void;
 }
 
-function buildContent(config: Config, { store, drive, late, onDefect }: Given): Content {
+function buildContent(
+  config: Config,
+  { store, drive, late, strays, onDefect }: Given & { readonly strays: readonly string[] },
+): Content {
   return diskContent({
     store,
+    strays,
     drive,
     clock: systemClock,
     stateDir: config.stateDir,
@@ -146,6 +161,40 @@ function buildContent(config: Config, { store, drive, late, onDefect }: Given): 
   });
 }
 
+/** Who takes back what a lost index did not know. */
+function buildFound(
+  config: Config,
+  given: Omit<Given, "drive"> & { readonly content: Content; readonly puller: Puller; readonly opened: Scope },
+): KeptFound {
+  const { store, content, puller, late, opened, onDefect } = given;
+  const digests = hasher();
+  opened.add("the digests of what was found", () => digests.close());
+  const startedAt = systemClock.now();
+  const kept = keepFound({
+    takeBack: takeBack({
+      store,
+      content,
+      found: foundFiles({ stateDir: config.stateDir, store, hasher: digests }),
+      device: device(),
+      localOnlyPatterns: config.localOnlyNames,
+      now: () => systemClock.now(),
+      applied: (changed) => joints(late, content).applied({ ...changed, conflicts: [], adopt: [] }),
+      onDefect,
+    }),
+    content,
+    clock: systemClock,
+    log: log("recover"),
+    isCurrent: () => puller.status().enumerated && (puller.status().polledAt ?? 0) >= startedAt,
+    onDefect,
+  });
+  opened.add("what was found", () => kept.stop());
+  return kept;
+}
+
+function device(): string {
+  return hostname().split(".")[0] || "linux";
+}
+
 /** Those who act between the trees and the cloud. */
 function buildActors(
   config: Config,
@@ -153,8 +202,7 @@ function buildActors(
 ): { readonly apply: Apply; readonly puller: Puller; readonly flusher: Flusher } {
   const { late, content } = given;
   const heard = joints(late, content);
-  const device = hostname().split(".")[0] || "linux";
-  const apply = storeApply({ ...given, device, localOnlyPatterns: config.localOnlyNames });
+  const apply = storeApply({ ...given, device: device(), localOnlyPatterns: config.localOnlyNames });
   const random = seededRandom(randomUUID());
   const puller = createPuller({
     ...given,
@@ -193,6 +241,7 @@ function joints(
       for (const { parent, name } of applied.entries) late.door?.forgetEntry(parent, name);
       late.flusher?.wake();
       late.pins?.wake();
+      late.found?.wake();
     },
     online(up) {
       content.setOnline(up);

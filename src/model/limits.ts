@@ -128,6 +128,8 @@ export const USED_AT_GRAIN_MS = 60_000;
 export const UNNAMED_BLOB_MS = 60_000;
 /** Blobs that nothing names any more are looked for this often. */
 export const BLOB_SWEEP_MS = 60_000;
+/** While the drive is read after a lost index, files that were found are looked through this often. */
+export const FOUND_INTERVAL_MS = 1_000;
 /** Eviction goes on until this part of the limit. */
 export const EVICT_TO_FRACTION = 0.95;
 /** $batch requests under way at once. */

@@ -151,6 +151,9 @@ class LmdbStore implements Store {
   private readonly parts: Parts;
   private commit: number;
   private changes: string[] | undefined;
+  /** No more changes. */
+  private closing = false;
+  /** No more reads either: those who make the last bytes durable still read. */
   private closed = false;
   /** Of every table but `meta`, whose count of commits is written beside this. */
   private readonly recent: RecentRows[] = [];
@@ -164,7 +167,7 @@ class LmdbStore implements Store {
   }
 
   transact<T>(change: (tx: Writer) => T): T {
-    assert(!this.closed, "the store is open");
+    assert(!this.closing, "the store is open");
     assert(!this.changes, "transactions do not nest");
     if (this.parts.safe.stuck) throw new StoreFull("earlier changes wait for room in the state folder");
     const changes: string[] = [];
@@ -195,7 +198,7 @@ class LmdbStore implements Store {
   }
 
   barrier(): Promise<void> {
-    assert(!this.closed, "the store is open");
+    assert(!this.closing, "the store is open");
     return this.parts.safe.barrier();
   }
 
@@ -204,11 +207,12 @@ class LmdbStore implements Store {
   }
 
   async close(): Promise<void> {
-    assert(!this.closed && !this.changes, "the store is open and idle");
-    this.closed = true;
+    assert(!this.closing && !this.changes, "the store is open and idle");
+    this.closing = true;
     const { settings, lock, file, safe } = this.parts;
     try {
       const chain = await safe.finish();
+      this.closed = true;
       await file.sync();
       await file.close();
       await writeMark(settings.disk, settings.dir, {
@@ -218,6 +222,7 @@ class LmdbStore implements Store {
         chain,
       });
     } catch (error) {
+      this.closed = true;
       await safe.abandon();
       await file.close();
       throw error;

@@ -77,6 +77,7 @@ export type MetaKey =
   | "enumerated"
   | "polledAt"
   | "auditedAt"
+  | "strays"
   | "release";
 
 /** Unpushed bytes: the file `blobs/N` of the state folder. */

@@ -60,6 +60,8 @@ export interface Recovered {
   readonly commit: number;
   /** What a restore could not bring back, for a person. */
   readonly lost?: string;
+  /** Something that had been made safe could not be read: files that no row names may be needed. */
+  readonly damaged?: true;
 }
 
 export interface OpenedStore {

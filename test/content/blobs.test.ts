@@ -4,12 +4,13 @@ import fs, { promises } from "node:fs";
 import { appendFile, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manualClock } from "../../src/base/clock.ts";
-import { identities } from "../../src/content/identity.ts";
-import { blobId } from "../../src/model/ids.ts";
+import { identities, type Identity } from "../../src/content/identity.ts";
+import { blobId, opId, ROOT } from "../../src/model/ids.ts";
+import type { LocalItem } from "../../src/model/item.ts";
 import { BARRIER_INTERVAL_MS, UNNAMED_BLOB_MS } from "../../src/model/limits.ts";
 import { append } from "../../src/oplog/oplog.ts";
 import { reconcileContent } from "../../src/recover/reconcile-content.ts";
-import { viewLocal } from "../../src/store/tree.ts";
+import { changeTrees, newNode, viewLocal } from "../../src/store/tree.ts";
 import { collect, equal, kind, noise, text, value } from "../contract/content-world.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
 
@@ -127,6 +128,7 @@ onDisk("blobs say whose bytes they are", {}, async (disk) => {
     version: disk.world.version(node),
     item: "id-report.txt",
     folder: "root",
+    mtime: 1,
   });
   assert.equal(fs.statSync(blobPath(disk, blob)).mode & 0o777, 0o600);
   assert.equal(fs.statSync(join(disk.stateDir, "blobs")).mode & 0o777, 0o700);
@@ -294,6 +296,44 @@ onDisk("bytes that a power cut took from a file are missed, not taken for a chan
   equal(await disk.world.read(node), noise(1000).subarray(0, 400));
 });
 
+onDisk(
+  "a rename is told to the blobs below, and what a file became in the cloud to its newer blob",
+  {},
+  async (disk) => {
+    const { store } = disk.world;
+    const node = await disk.world.create("a.tmp");
+    const blob = disk.world.blobOf(node);
+    await store.barrier();
+    const said = (): Promise<Identity | undefined> => identities(() => undefined).read(blobPath(disk, blob));
+    assert.equal((await said())?.name, "a.tmp");
+    const folder = store.transact((tx) => newNode(tx));
+    const place = (name: string): void =>
+      store.transact((tx) => {
+        const row = { kind: "folder", parent: ROOT, name, mtime: 1, content: { from: "cloud" } } as const;
+        const local = { ...tx.local.get(node)!, parent: folder, name: "a.txt" } as LocalItem;
+        changeTrees(
+          tx,
+          new Map([
+            [folder, { local: row }],
+            [node, { local }],
+          ]),
+        );
+        const seq = opId((tx.meta.get("nextOp") as number | undefined) ?? 1);
+        const op = { type: "move", node: folder, parent: ROOT, name, fromParent: ROOT, fromName: "x" } as const;
+        tx.ops.put(seq, { seq, op, at: 1, status: { state: "pending" }, tries: 0 });
+        tx.meta.put("nextOp", seq + 1);
+      });
+    place("first");
+    await store.barrier();
+    assert.deepEqual(
+      [(await said())?.name, (await said())?.below, (await said())?.folder],
+      ["a.txt", ["first"], "root"],
+    );
+    place("second");
+    await store.barrier();
+    assert.deepEqual((await said())?.below, ["second"]);
+  },
+);
 onDisk("blobs of a lost index are set aside, never removed, never overwritten", {}, async (disk) => {
   await writeFile(blobPath(disk, 1), "unpushed");
   await writeFile(blobPath(disk, 7), "precious");

@@ -158,6 +158,10 @@ onDisk("a lost index: complete files are found again by what they say of themsel
   const recovered = await recoverContent({ store, stateDir, cacheDir, after: "powerCut", log });
   assert.equal(recovered.cleanAdopted, 1);
   assert.equal(store.read.cached.get(moved)!.durable, true);
+  assert.equal(recovered.strays.length, 1, "the drive was not read whole: what belongs to nobody known stays");
+  assert.equal((await cacheFiles(disk)).length, 2);
+  store.transact((tx) => (tx.meta.put("enumerated", true), tx.meta.remove("strays")));
+  await recoverContent({ store, stateDir, cacheDir, after: "powerCut", log });
   assert.equal((await cacheFiles(disk)).length, 1);
   equal(await readFile((await cacheFiles(disk))[0]!), bytes);
 });

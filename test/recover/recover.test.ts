@@ -19,7 +19,7 @@ test("an ordinary start and a start after a kill have nothing to say", async () 
   for (const how of ["fresh", "clean", "afterKill"] as const) {
     const { store, open } = opening(how);
     store.transact((tx) => append(tx, { type: "createFolder", node: itemKey(2), parent: ROOT, name: "d" }, 1));
-    const state = await openState(open);
+    const state = await openState("/nowhere", open);
     assert.ok(state.ok);
     assert.equal(state.value.store, store);
     assert.deepEqual(state.value.report, []);
@@ -27,9 +27,9 @@ test("an ordinary start and a start after a kill have nothing to say", async () 
 });
 
 test("a restore is told, with what it could not bring back", async () => {
-  const whole = await openState(opening("restored").open);
+  const whole = await openState("/nowhere", opening("restored").open);
   assert.ok(whole.ok && whole.value.report.length === 1);
-  const torn = await openState(opening("restored", "journal-1 was not written completely").open);
+  const torn = await openState("/nowhere", opening("restored", "journal-1 was not written completely").open);
   assert.match((torn.ok && torn.value.report[0]) || "", /restored.*journal-1 was not written completely/);
 });
 
@@ -37,12 +37,12 @@ test("a record that cannot be read is told and left where it is", async () => {
   const { store, open } = opening("clean");
   const broken = { seq: opId(1), op: { type: "explode", node: 2 }, at: 1, status: { state: "pending" }, tries: 0 };
   store.transact((tx) => tx.ops.put(opId(1), broken as unknown as OpRecord));
-  const state = await openState(open);
+  const state = await openState("/nowhere", open);
   assert.match((state.ok && state.value.report[0]) || "", /operation 1 .*explode/);
   assert.equal(store.read.ops.count, 1);
 });
 
 test("a store that cannot be opened is passed on", async () => {
   const fault = { kind: "newer", why: "w" } as const;
-  assert.deepEqual(await openState(async () => failed(fault)), { ok: false, fault });
+  assert.deepEqual(await openState("/nowhere", async () => failed(fault)), { ok: false, fault });
 });

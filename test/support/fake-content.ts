@@ -12,7 +12,7 @@ import { assert } from "../../src/base/assert.ts";
 import { keyedLock } from "../../src/base/lock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { ok, type Result } from "../../src/base/result.ts";
-import type { Answer, Content, Dirtied, Frozen, Source } from "../../src/content/content.ts";
+import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "../../src/content/content.ts";
 import { quickXorHash } from "../../src/content/quick-xor.ts";
 import type { Drive } from "../../src/drive/drive.ts";
 import { fault, type Fault } from "../../src/model/fault.ts";
@@ -152,6 +152,9 @@ export class FakeContent implements Content {
     this.disk.blobs.delete(blob);
   }
 
+  /** It never loses its index. */
+  async takeOver(): Promise<void> {}
+
   async sweep(): Promise<void> {
     await this.#options.store.barrier();
     for (const blob of this.disk.blobs.keys())
@@ -183,7 +186,7 @@ export class FakeContent implements Content {
     return freed;
   }
 
-  async use(): Promise<{ cleanBytes: number; unpushedBytes: number; diskFreeBytes: number }> {
+  async use(): Promise<CacheUse> {
     await this.step();
     const sum = (files: Iterable<{ bytes: Uint8Array }>): number =>
       [...files].reduce((n, file) => n + file.bytes.length, 0);
@@ -191,6 +194,7 @@ export class FakeContent implements Content {
       cleanBytes: sum(this.disk.clean.values()),
       unpushedBytes: sum(this.disk.blobs.values()),
       diskFreeBytes: 1e12,
+      notes: [],
     };
   }
 
