@@ -33,6 +33,8 @@ export class Cache {
   #cancelWrite: (() => void) | undefined;
   readonly #removals = new Set<Promise<void>>();
   #total: number | undefined;
+  /** What changes from now on (a verification that comes to its end) is not recorded: it costs a look at the file next time. */
+  #closed = false;
 
   constructor(options: CacheOptions) {
     this.#options = options;
@@ -204,6 +206,7 @@ export class Cache {
 
   async close(): Promise<void> {
     this.writeRows();
+    this.#closed = true;
     this.#cancelWrite?.();
     for (const file of this.#files.values()) file.closeFile();
     await Promise.all(this.#removals);
@@ -250,6 +253,7 @@ export class Cache {
   }
 
   #schedule(): void {
+    if (this.#closed) return;
     this.#cancelWrite ??= this.#options.clock.after(CACHE_ROWS_DELAY_MS, () => {
       this.#cancelWrite = undefined;
       try {

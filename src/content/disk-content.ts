@@ -215,6 +215,7 @@ class DiskContent implements Content, SourceOwner {
     this.#closed = true;
     this.#cancelSweep();
     this.setOnline(false);
+    await this.#evictor.end();
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
     await this.#frozen.retire();
     await this.blobs.syncAll();

@@ -30,6 +30,7 @@ export class Evictor {
   readonly #options: EvictOptions;
   #running: Promise<number> | undefined;
   #unlooked = LOOK_EVERY_BYTES;
+  #ended = false;
 
   constructor(options: EvictOptions) {
     this.#options = options;
@@ -38,20 +39,41 @@ export class Evictor {
   /** More clean bytes are here. */
   grown(bytes: number): void {
     this.#unlooked += bytes;
-    if (this.#running) return;
-    if (this.#unlooked < LOOK_EVERY_BYTES && this.#options.cache.total <= this.#options.cacheSizeBytes) return;
-    this.run().catch((error: unknown) => this.#options.onDefect(error));
+    this.#look();
   }
 
   /** Brings the cache within its limits. Returns bytes freed. */
   run(): Promise<number> {
-    return (this.#running ??= this.#within().finally(() => (this.#running = undefined)));
+    return this.#running ?? this.#start(() => this.#within());
   }
 
   /** The disk is full: frees what it can of `bytes`. */
   async makeRoom(bytes: number): Promise<boolean> {
+    while (this.#running) await this.#running;
+    return (await this.#start(() => this.#evict(Math.max(bytes, LOOK_EVERY_BYTES)))) > 0;
+  }
+
+  /** Nothing is evicted any more when this resolves. */
+  async end(): Promise<void> {
+    this.#ended = true;
     await this.#running;
-    return (await this.#evict(Math.max(bytes, LOOK_EVERY_BYTES))) > 0;
+  }
+
+  #look(): void {
+    if (this.#running || this.#ended) return;
+    if (this.#unlooked < LOOK_EVERY_BYTES && this.#options.cache.total <= this.#options.cacheSizeBytes) return;
+    this.run().catch((error: unknown) => this.#options.onDefect(error));
+  }
+
+  /** What came meanwhile is looked at afterwards, unless nothing could be freed: then more bytes have to come first. */
+  #start(work: () => Promise<number>): Promise<number> {
+    const running = work().finally(() => (this.#running = undefined));
+    this.#running = running;
+    running.then(
+      (freed) => freed > 0 && this.#look(),
+      () => undefined,
+    );
+    return running;
   }
 
   async #within(): Promise<number> {
@@ -64,9 +86,10 @@ export class Evictor {
   }
 
   async #evict(wanted: number): Promise<number> {
+    if (this.#ended) return 0;
     let freed = 0;
     for (const node of this.#candidates()) {
-      if (freed >= wanted) break;
+      if (freed >= wanted || this.#ended) break;
       freed += await this.#options.cache.drop(node);
     }
     this.#options.log.trace("evicted clean bytes", { wanted, freed });

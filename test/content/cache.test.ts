@@ -235,6 +235,23 @@ onDisk(
   },
 );
 
+onDisk(
+  "an eviction that the end comes upon asks nothing of a closed store",
+  { cacheSizeBytes: 100_000 },
+  async (disk) => {
+    for (let i = 0; i < 10; i++) value(await disk.content.hydrate(disk.world.cloud(`f${i}`, noise(10_000, i))));
+    const { store } = disk.world;
+    const last = disk.world.cloud("last", noise(90_000, 1));
+    value(await disk.content.hydrate(last)); // goes over the limit: nine are to go
+    await disk.content.close();
+    const transact = store.transact.bind(store);
+    const asked: string[] = [];
+    store.transact = (change) => (asked.push("a change"), transact(change));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(asked, []);
+  },
+);
+
 const clockOfCount = manualClock();
 onDisk("the count of clean bytes is that of the rows, whatever happened", { clock: clockOfCount }, async (disk) => {
   const random = seededRandom("count");

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
-import type { Content } from "../../src/content/content.ts";
+import type { Content, Dirtied } from "../../src/content/content.ts";
 import { diskContent } from "../../src/content/disk-content.ts";
 import { recoverContent, type RecoveredContent } from "../../src/content/recover-content.ts";
 import type { ItemKey } from "../../src/model/ids.ts";
@@ -21,6 +21,8 @@ export interface DiskOptions {
   readonly root?: string;
   /** Instead of a new store in memory; then nothing is restarted. */
   readonly store?: Store;
+  /** Hears of new blobs instead of the world. */
+  readonly dirtied?: Dirtied;
   /** How the process before this one ended, for a store that was used before. */
   readonly after?: "clean" | "kill";
 }
@@ -72,6 +74,7 @@ export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
     seen.recovered.push(await recoverContent({ store: made.store, ...folders, after, log }));
     const content = diskContent({
       ...made,
+      ...(options.dirtied && { dirtied: options.dirtied }),
       ...folders,
       clock: options.clock ?? systemClock,
       limits: {
