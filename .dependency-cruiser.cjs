@@ -34,7 +34,6 @@ const doors = {
   "@azure/msal-node": "^src/signin/",
   "fs-xattr": "^src/content/",
   "fuse-native": "^src/host/",
-  zod: "^src/(drive|op|control|cli|signin|http)/",
 };
 
 const foundation = "^src/(model|op|merge)/";

@@ -1,49 +1,65 @@
 /** Reads calls off the wire: anything that is not exactly a call of ours becomes a fault that says what is wrong with it. */
-import { z } from "zod";
+import { objectOf, parseJson } from "../base/json.ts";
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { CallName, Request } from "./control.ts";
 
-const nothing = z.strictObject({});
-const path = z.strictObject({ path: z.string().startsWith("/").max(65_536) });
-const op = z.strictObject({ op: z.int().positive() });
+const PATH_CHARACTERS_MAX = 65_536;
 
-const takes: { readonly [C in CallName]: z.ZodType } = {
-  status: nothing,
-  wait: z.strictObject({ timeoutSeconds: z.number().nonnegative().nullable() }),
-  sync: nothing,
-  ops: nothing,
-  graph: nothing,
+/** What a value must be, in words, when it is not that. */
+type Shape = { readonly [field: string]: readonly [wanted: string, fits: (value: unknown) => boolean] };
+
+const path = { path: ["an absolute path", isPath] } satisfies Shape;
+const op = {
+  op: ["the number of an operation", (value) => Number.isSafeInteger(value) && (value as number) > 0],
+} satisfies Shape;
+
+const takes: { readonly [C in CallName]: Shape } = {
+  status: {},
+  wait: { timeoutSeconds: ["a number of seconds or null", isTimeout] },
+  sync: {},
+  ops: {},
+  graph: {},
   retry: op,
   cancel: op,
   undo: op,
-  release: nothing,
-  conflicts: nothing,
-  resolve: z.strictObject({ path: z.string().startsWith("/"), keep: z.enum(["mine", "theirs", "both"]) }),
+  release: {},
+  conflicts: {},
+  resolve: { ...path, keep: ["mine, theirs or both", (value) => ["mine", "theirs", "both"].includes(value as string)] },
   pin: path,
   unpin: path,
   free: path,
   info: path,
-  check: z.strictObject({ cloud: z.boolean() }),
-  rebuild: nothing,
+  check: { cloud: ["true or false", (value) => typeof value === "boolean"] },
+  rebuild: {},
 };
 
 /** The call on a line, or why it is none. */
 export function parseRequest(line: string): Result<Request, Fault> {
-  const shape = z.object({ call: z.string(), takes: z.unknown() }).safeParse(parseJson(line));
-  if (!shape.success) return fault("invalid", "the call is not a JSON object with `call` and `takes`");
-  const { call } = shape.data;
+  const request = objectOf(parseJson(line));
+  const call = request?.["call"];
+  if (!request || typeof call !== "string")
+    return fault("invalid", "the call is not a JSON object with `call` and `takes`");
   if (!Object.hasOwn(takes, call))
     return fault("notSupported", `this daemon has no call "${call}"; is onedrivectl of another version?`);
-  const checked = takes[call as CallName].safeParse(shape.data.takes);
-  if (!checked.success) return fault("invalid", `${call}: ${z.prettifyError(checked.error).replace(/\s+/g, " ")}`);
-  return ok({ call, takes: checked.data } as Request);
+  const wrong = misfit(takes[call as CallName], request["takes"]);
+  if (wrong !== undefined) return fault("invalid", `${call}: ${wrong}`);
+  return ok({ call, takes: request["takes"] } as Request);
 }
 
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined; // not JSON is one way of not being a call: the caller says so
-  }
+function misfit(shape: Shape, given: unknown): string | undefined {
+  const values = objectOf(given);
+  if (!values) return "`takes` is not an object";
+  for (const [field, [wanted, fits]] of Object.entries(shape))
+    if (!fits(values[field])) return `\`${field}\` is not ${wanted}`;
+  const unknown = Object.keys(values).find((field) => !Object.hasOwn(shape, field));
+  return unknown === undefined ? undefined : `it takes no \`${unknown}\``;
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith("/") && value.length <= PATH_CHARACTERS_MAX;
+}
+
+function isTimeout(value: unknown): boolean {
+  return value === null || (typeof value === "number" && Number.isFinite(value) && value >= 0);
 }

@@ -2,7 +2,7 @@
 import { createConnection } from "node:net";
 import { fault } from "../model/fault.ts";
 import type { CallName, Calls, Response } from "./control.ts";
-import { readLine } from "./socket-server.ts";
+import { readLine } from "./read-line.ts";
 
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 

@@ -7,8 +7,9 @@ import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { fault } from "../model/fault.ts";
-import { LINE_BYTES_MAX, type CallName, type Calls, type Handlers, type Request, type Response } from "./control.ts";
+import type { CallName, Calls, Handlers, Request, Response } from "./control.ts";
 import { parseRequest } from "./protocol.ts";
+import { readLine } from "./read-line.ts";
 
 export interface ControlServer {
   close(): Promise<void>;
@@ -64,27 +65,4 @@ async function serveOne(socket: Socket, handlers: Handlers): Promise<void> {
 function dispatch(handlers: Handlers, request: Request, signal: AbortSignal): Promise<Response> {
   const handle = handlers[request.call] as (takes: Calls[CallName]["takes"], signal: AbortSignal) => Promise<Response>;
   return handle(request.takes, signal);
-}
-
-/** The first line, or undefined when there is none of a sane length. */
-export async function readLine(socket: Socket, maxBytes = LINE_BYTES_MAX): Promise<string | undefined> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  return new Promise((resolve) => {
-    const finish = (line: string | undefined): void => {
-      socket.removeListener("data", onData);
-      resolve(line);
-    };
-    const onData = (part: Buffer): void => {
-      const end = part.indexOf(10);
-      parts.push(end < 0 ? part : part.subarray(0, end));
-      size += part.length;
-      if (end >= 0) finish(Buffer.concat(parts).toString("utf8"));
-      else if (size > maxBytes) finish(undefined);
-    };
-    socket.on("data", onData);
-    socket.once("end", () => finish(undefined));
-    socket.once("close", () => finish(undefined));
-    socket.once("error", () => finish(undefined));
-  });
 }

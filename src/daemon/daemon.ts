@@ -73,6 +73,7 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   const control = await serveControl(socketPath, commands(parts.value), around.onDefect);
   opened.add("the control socket", () => control.close());
   await rootListed(parts.value);
+  parts.value.goOnline();
   return ok(running(mounted.value, parts.value, opened, config));
 }
 

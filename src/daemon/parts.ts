@@ -16,17 +16,17 @@ import type { Content } from "../content/content.ts";
 import { diskContent } from "../content/disk-content.ts";
 import { foundFiles } from "../content/found.ts";
 import { hasher } from "../content/hash.ts";
+import { deferredDrive } from "../drive/deferred-drive.ts";
 import type { Drive } from "../drive/drive.ts";
-import { msgraphDrive, type MsgraphDrive } from "../drive/msgraph-drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
 import { createFlusher } from "../flusher/planning-flusher.ts";
 import type { Mounted } from "../host/host.ts";
 import { parseEndpoint } from "../http/endpoint.ts";
-import { undiciHttp } from "../http/undici-http.ts";
 import type { Config } from "../model/config.ts";
 import type { Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { createPuller } from "../puller/delta-puller.ts";
+import { isListed } from "../puller/list.ts";
 import type { Puller } from "../puller/puller.ts";
 import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
@@ -34,7 +34,7 @@ import { viewLocal } from "../store/tree.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { CommandParts } from "./commands.ts";
-import { openSignIn } from "./open-sign-in.ts";
+import { networkDoor, openSignIn } from "./open-sign-in.ts";
 import { keepFound, type KeptFound } from "./keep-found.ts";
 import { keepPinned, type Pins } from "./pins.ts";
 
@@ -42,6 +42,8 @@ export interface Parts extends CommandParts {
   readonly vfs: Vfs & VfsControl;
   /** The kernel door is open: it hears what to forget from now on. */
   mounted(door: Mounted): void;
+  /** What talks to the cloud is loaded, and may begin. Before that nothing of it takes time from those who wait for the mount. */
+  goOnline(): void;
   /** All children of the folder are known, or why not. */
   listed(folder: ItemKey): Promise<Result<undefined, Fault>>;
 }
@@ -62,8 +64,9 @@ interface Late {
 }
 
 interface Network {
-  readonly drive: MsgraphDrive;
+  readonly drive: Drive;
   isSignedIn(): boolean;
+  open(): void;
 }
 
 /** Nothing of this waits for the network. */
@@ -72,19 +75,23 @@ export async function buildParts(
   { store, strays }: { readonly store: Store; readonly strays: readonly string[] },
   around: Around,
 ): Promise<Result<Parts, Fault>> {
-  const network = openNetwork(config, around.opened);
+  const late: Late = {};
+  const network = openNetwork(config, around.opened, (up) => up && (late.puller?.wake(), late.flusher?.resume()));
   if (!network.ok) return network;
   const { drive, isSignedIn } = network.value;
-  const late: Late = {};
   const content = buildContent(config, { store, drive, late, strays, onDefect: around.onDefect });
   around.opened.add("content", () => content.close());
   const common = { store, content, clock: systemClock, onDefect: around.onDefect };
   const { apply, puller, flusher } = buildActors(config, { ...common, drive, late });
+  const listed: Parts["listed"] = (folder) => {
+    if (!isListed(store.read, folder)) network.value.open();
+    return puller.list(folder);
+  };
   const vfs = createVfs({
     ...common,
     ...config,
     log: log("vfs"),
-    list: (folder) => puller.list(folder),
+    list: listed,
     changed: joints(late, content).changed,
   });
   const pins = keepPinned({
@@ -98,8 +105,8 @@ export async function buildParts(
   Object.assign(late, { vfs, flusher, puller, pins, found });
   around.opened.add("the puller", () => puller.stop());
   around.opened.add("the pins", () => pins.stop());
-  const unheard = drive.reach.onChange((up) => up && (puller.wake(), flusher.resume()));
-  around.opened.add("word of the network", unheard);
+  // Closed first: who waits for the network waits no longer.
+  around.opened.add("the wait for the mount", network.value.open);
   return ok({
     config,
     store,
@@ -112,27 +119,36 @@ export async function buildParts(
     isSignedIn,
     found,
     mounted: (door) => void (late.door = door),
-    listed: (folder) => puller.list(folder),
+    goOnline: network.value.open,
+    listed,
   });
 }
 
-function openNetwork(config: Config, opened: Scope): Result<Network, Fault> {
+function openNetwork(config: Config, opened: Scope, reached: (up: boolean) => void): Result<Network, Fault> {
   const endpoint = parseEndpoint(config.endpoint);
   if (!endpoint.ok) return endpoint;
-  const http = undiciHttp({ clock: systemClock });
+  const http = networkDoor();
   opened.add("the network", () => http.close());
   const account = openSignIn(config, http);
   if (!account.ok) return account;
   const { signIn } = account.value;
-  const drive = msgraphDrive({
-    endpoint: endpoint.value,
-    http,
-    tokens: signIn,
-    clock: systemClock,
-    random: seededRandom(randomUUID()),
+  let open: () => void = () => undefined;
+  const mayBegin = new Promise<void>((resolve) => (open = resolve));
+  const drive = deferredDrive(async () => {
+    await mayBegin;
+    const { msgraphDrive } = await import("../drive/msgraph-drive.ts");
+    const loaded = msgraphDrive({
+      endpoint: endpoint.value,
+      http,
+      tokens: signIn,
+      clock: systemClock,
+      random: seededRandom(randomUUID()),
+    });
+    opened.add("the drive", () => loaded.close());
+    loaded.reach.onChange(reached);
+    return loaded;
   });
-  opened.add("the drive", () => drive.close());
-  return ok({ drive, isSignedIn: () => !signIn.signedOut });
+  return ok({ drive, isSignedIn: () => !signIn.signedOut, open });
 }
 
 interface Given {
@@ -220,7 +236,7 @@ function buildActors(
     random,
     log: log("flusher"),
     writeBackMs: config.writeBackMs,
-    isOpen: (node) => late.vfs?.openForWrite(node) ?? false,
+    isOpen: (node) => late.vfs?.isWriting(node) ?? false,
     isStillRead: (node) => content.isOpen(node) && !viewLocal(given.store.read, node) && content.have(node) !== "all",
     cloud: puller,
     acknowledged: (node) => late.vfs?.reunite(node),

@@ -1,19 +1,22 @@
 /**
  * The door to @microsoft/microsoft-graph-client: it builds addresses and bodies, and carries each call through our own chain. Its
  * default middleware is not used (it sends no token to http hosts, retries three times, and reads bodies its own way); answers are
- * taken raw. See native-notes/graph-client.md.
+ * taken raw. Only the two files that are used are loaded. See native-notes/graph-client.md.
  */
-import {
-  Client,
-  ResponseType,
-  type Context,
-  type Middleware,
-  type MiddlewareOptions,
-} from "@microsoft/microsoft-graph-client";
+import { createRequire } from "node:module";
+import type * as Package from "@microsoft/microsoft-graph-client";
+import type { Context, Middleware, MiddlewareOptions } from "@microsoft/microsoft-graph-client";
 import { assert, present } from "../base/assert.ts";
 import type { Result } from "../base/result.ts";
 import type { Fault } from "../model/fault.ts";
 import type { Graph, GraphAsk, GraphCall, GraphReply, Handler, Wrap } from "./graph.ts";
+
+const part = createRequire(import.meta.url);
+const { Client } = part("@microsoft/microsoft-graph-client/lib/src/Client.js") as Pick<typeof Package, "Client">;
+const { ResponseType } = part("@microsoft/microsoft-graph-client/lib/src/ResponseType.js") as Pick<
+  typeof Package,
+  "ResponseType"
+>;
 
 export interface GraphClientOptions {
   /** Base of Graph, without the version. */
@@ -29,7 +32,7 @@ export function graphClient(options: GraphClientOptions): Graph {
   return { ask: (ask) => send(client, ask) };
 }
 
-async function send(client: Client, ask: GraphAsk): Promise<Result<GraphReply, Fault>> {
+async function send(client: Package.Client, ask: GraphAsk): Promise<Result<GraphReply, Fault>> {
   const flight = new Flight(ask);
   const request = client
     .api(ask.path ?? "/link")
@@ -115,9 +118,13 @@ function callOf(context: Context, ask: GraphAsk): GraphCall {
   return {
     method: ask.method,
     url: ask.link ?? context.request,
-    headers: Object.fromEntries(new Headers(context.options?.headers as Record<string, string>)),
+    headers: inLowerCase(context.options?.headers as Record<string, string> | undefined),
     text: typeof body === "string" ? body : undefined,
     content: ask.content,
     signal: ask.signal,
   };
+}
+
+function inLowerCase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

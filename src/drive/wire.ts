@@ -3,7 +3,7 @@
  * null or 0001 times, tombstones without a name, made-up hashes, drive ids of changing case that lost their zeros. It decides
  * nothing by a missing field: what is not understood is `incomplete` (a strong read may help) or `hidden` (cannot be shown).
  */
-import { z } from "zod";
+import { listOf, numberOf, objectOf, textOf, type JsonObject } from "../base/json.ts";
 import { cTag, eTag, itemId, type ItemId } from "../model/ids.ts";
 import type { CloudItem, Kind } from "../model/item.ts";
 import { fromCloudName } from "../model/name.ts";
@@ -20,63 +20,31 @@ export const ITEM_PROPERTIES = [
   "file,folder,package,remoteItem,root,deleted,malware",
 ].join(",");
 
-const text = z.string().min(1).optional().catch(undefined);
-const number = z
-  .union([z.number(), z.string().regex(/^-?\d+(\.\d+)?$/)])
-  .transform(Number)
-  .optional()
-  .catch(undefined);
-const facet = z.looseObject({}).optional().catch(undefined);
-const times = z.object({ createdDateTime: text, lastModifiedDateTime: text }).optional().catch(undefined);
-const file = z
-  .object({ hashes: z.object({ quickXorHash: text }).optional().catch(undefined) })
-  .optional()
-  .catch(undefined);
-
-const itemSchema = z.object({
-  id: z.string().min(1),
-  name: text,
-  eTag: text,
-  cTag: text,
-  size: number,
-  webUrl: text,
-  createdDateTime: text,
-  lastModifiedDateTime: text,
-  fileSystemInfo: times,
-  parentReference: z.object({ id: text, driveId: text }).optional().catch(undefined),
-  file,
-  folder: facet,
-  package: facet,
-  remoteItem: z.object({ name: text, size: number, folder: facet, fileSystemInfo: times }).optional().catch(undefined),
-  root: facet,
-  deleted: facet,
-  malware: facet,
-  "@microsoft.graph.downloadUrl": text,
-  "@content.downloadUrl": text,
-});
-type RawItem = z.infer<typeof itemSchema>;
-
 /** Undefined when it is no item at all. */
 export function parseItem(raw: unknown): WireItem | undefined {
-  const parsed = itemSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const wire = parsed.data;
-  const id = itemId(sameSpelling(wire.id));
-  if (wire.deleted) return { is: "gone", id };
-  const kind = kindOf(wire);
-  const parent = wire.parentReference?.id;
-  const raw_ = wire.name ?? wire.remoteItem?.name;
+  const wire = objectOf(raw);
+  const given = textOf(wire?.["id"]);
+  if (!wire || given === undefined) return undefined;
+  const id = itemId(sameSpelling(given));
+  if (objectOf(wire["deleted"])) return { is: "gone", id };
+  const remote = objectOf(wire["remoteItem"]);
+  const root = objectOf(wire["root"]);
+  const kind = kindOf(wire, remote);
+  const parent = textOf(objectOf(wire["parentReference"])?.["id"]);
+  const cloudName = textOf(wire["name"]) ?? textOf(remote?.["name"]);
   if (!kind) return { is: "incomplete", id, why: "neither file nor folder" };
-  if (!raw_) return { is: "incomplete", id, why: "no name" };
-  if (!parent && !wire.root) return { is: "incomplete", id, why: "no parent" };
-  const name = fromCloudName(raw_);
-  if (name === undefined) return { is: "hidden", id, why: `its name cannot be shown: ${JSON.stringify(raw_)}` };
-  const parentId = wire.root || !parent ? undefined : itemId(sameSpelling(parent));
+  if (!cloudName) return { is: "incomplete", id, why: "no name" };
+  if (!parent && !root) return { is: "incomplete", id, why: "no parent" };
+  const name = fromCloudName(cloudName);
+  if (name === undefined) return { is: "hidden", id, why: `its name cannot be shown: ${JSON.stringify(cloudName)}` };
+  const parentId = root || !parent ? undefined : itemId(sameSpelling(parent));
   const item = { id, parentId, name, kind, ...valuesOf(wire, kind) };
-  return { is: "item", item, downloadUrl: wire["@microsoft.graph.downloadUrl"] ?? wire["@content.downloadUrl"] };
+  return {
+    is: "item",
+    item,
+    downloadUrl: textOf(wire["@microsoft.graph.downloadUrl"]) ?? textOf(wire["@content.downloadUrl"]),
+  };
 }
-
-const pageSchema = z.object({ value: z.array(z.unknown()), "@odata.nextLink": text, "@odata.deltaLink": text });
 
 export interface WirePage {
   readonly items: readonly WireItem[];
@@ -86,22 +54,17 @@ export interface WirePage {
 
 /** Undefined when it is no page, or one of its entries has no id: a change that cannot be named must not be passed over. */
 export function parsePage(raw: unknown): WirePage | undefined {
-  const parsed = pageSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const items = parsed.data.value.map(parseItem);
-  if (items.some((item) => item === undefined)) return undefined;
-  return { items: items as WireItem[], next: parsed.data["@odata.nextLink"], cursor: parsed.data["@odata.deltaLink"] };
+  const page = objectOf(raw);
+  const value = listOf(page?.["value"]);
+  if (!page || !value) return undefined;
+  const items: WireItem[] = [];
+  for (const each of value) {
+    const item = parseItem(each);
+    if (!item) return undefined;
+    items.push(item);
+  }
+  return { items, next: textOf(page["@odata.nextLink"]), cursor: textOf(page["@odata.deltaLink"]) };
 }
-
-const driveSchema = z.object({
-  id: z.string().min(1),
-  driveType: text,
-  owner: z
-    .object({ user: z.object({ displayName: text, email: text, id: text }).optional().catch(undefined) })
-    .optional()
-    .catch(undefined),
-  quota: z.object({ total: number, used: number, remaining: number }).optional().catch(undefined),
-});
 
 export interface WireDrive {
   readonly driveId: string;
@@ -111,23 +74,18 @@ export interface WireDrive {
 }
 
 export function parseDrive(raw: unknown): WireDrive | undefined {
-  const parsed = driveSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const { id, driveType, owner, quota } = parsed.data;
-  const known = driveType === "personal" || driveType === "documentLibrary" ? driveType : "business";
+  const drive = objectOf(raw);
+  const id = textOf(drive?.["id"]);
+  if (!drive || id === undefined) return undefined;
+  const driveType = drive["driveType"];
+  const user = objectOf(objectOf(drive["owner"])?.["user"]);
   return {
     driveId: sameDriveId(id),
-    driveType: known,
-    owner: owner?.user?.displayName ?? owner?.user?.email ?? owner?.user?.id ?? "",
-    quota: quotaOf(quota),
+    driveType: driveType === "personal" || driveType === "documentLibrary" ? driveType : "business",
+    owner: textOf(user?.["displayName"]) ?? textOf(user?.["email"]) ?? textOf(user?.["id"]) ?? "",
+    quota: quotaOf(objectOf(drive["quota"])),
   };
 }
-
-const sessionSchema = z.object({
-  uploadUrl: text,
-  expirationDateTime: text,
-  nextExpectedRanges: z.array(z.string()).optional().catch(undefined),
-});
 
 export interface WireSession {
   readonly url: string | undefined;
@@ -136,14 +94,13 @@ export interface WireSession {
 }
 
 export function parseSession(raw: unknown): WireSession | undefined {
-  const parsed = sessionSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const first = /^(\d+)-/.exec(parsed.data.nextExpectedRanges?.[0] ?? "")?.[1];
+  const session = objectOf(raw);
+  if (!session) return undefined;
+  const [range] = listOf(session["nextExpectedRanges"]) ?? [];
+  const first = /^(\d+)-/.exec(textOf(range) ?? "")?.[1];
   const nextOffset = first === undefined ? undefined : Number(first);
-  return { url: parsed.data.uploadUrl, expiresAt: timeMs(parsed.data.expirationDateTime), nextOffset };
+  return { url: textOf(session["uploadUrl"]), expiresAt: timeMs(textOf(session["expirationDateTime"])), nextOffset };
 }
-
-const monitorSchema = z.object({ status: text, resourceId: text, errorCode: text });
 
 /** State of a copy. */
 export interface WireMonitor {
@@ -153,38 +110,35 @@ export interface WireMonitor {
 }
 
 export function parseMonitor(raw: unknown): WireMonitor | undefined {
-  const parsed = monitorSchema.safeParse(raw);
-  if (!parsed.success || !parsed.data.status) return undefined;
-  const { status, resourceId, errorCode } = parsed.data;
-  return { status, itemId: resourceId ? itemId(sameSpelling(resourceId)) : undefined, errorCode };
+  const monitor = objectOf(raw);
+  const status = textOf(monitor?.["status"]);
+  if (!monitor || status === undefined) return undefined;
+  const resource = textOf(monitor["resourceId"]);
+  const made = resource === undefined ? undefined : itemId(sameSpelling(resource));
+  return { status, itemId: made, errorCode: textOf(monitor["errorCode"]) };
 }
 
-const batchSchema = z.object({
-  responses: z.array(
-    z.object({
-      id: z.union([z.string(), z.number()]).transform(String),
-      status: z.number(),
-      headers: z.record(z.string(), z.unknown()).optional().catch(undefined),
-      body: z.unknown().optional(),
-    }),
-  ),
-});
-
-export type WireAnswer = z.infer<typeof batchSchema>["responses"][number];
+/** One answer of a batch. */
+export interface WireAnswer {
+  readonly id: string;
+  readonly status: number;
+  readonly headers: JsonObject | undefined;
+  readonly body: unknown;
+}
 
 export function parseBatch(raw: unknown): readonly WireAnswer[] | undefined {
-  const parsed = batchSchema.safeParse(raw);
-  return parsed.success ? parsed.data.responses : undefined;
+  const responses = listOf(objectOf(raw)?.["responses"]);
+  if (!responses) return undefined;
+  const answers: WireAnswer[] = [];
+  for (const each of responses) {
+    const answer = objectOf(each);
+    const id = answer?.["id"];
+    const status = answer?.["status"];
+    if (!answer || (typeof id !== "string" && typeof id !== "number") || typeof status !== "number") return undefined;
+    answers.push({ id: String(id), status, headers: objectOf(answer["headers"]), body: answer["body"] });
+  }
+  return answers;
 }
-
-const errorSchema = z.object({
-  error: z.object({
-    code: text,
-    message: text,
-    innerError: z.unknown().optional(),
-    innererror: z.unknown().optional(),
-  }),
-});
 
 export interface WireError {
   /** The code and those inside it, outermost first. */
@@ -193,10 +147,8 @@ export interface WireError {
 }
 
 export function parseError(raw: unknown): WireError | undefined {
-  const parsed = errorSchema.safeParse(raw);
-  if (!parsed.success) return undefined;
-  const { code, message, innerError, innererror } = parsed.data.error;
-  return { codes: [...(code ? [code] : []), ...innerCodes(innerError ?? innererror, 0)], message: message ?? "" };
+  const error = objectOf(objectOf(raw)?.["error"]);
+  return error && { codes: codesIn(error, 0), message: textOf(error["message"]) ?? "" };
 }
 
 /** Whole seconds as the service writes times. */
@@ -215,47 +167,59 @@ const OLDEST_S = -62_135_596_800;
 const NEWEST_S = 253_402_300_799;
 const NO_HASH = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-function kindOf(wire: RawItem): Kind | undefined {
-  if (wire.folder || wire.root || wire.package || wire.remoteItem?.folder) return "folder";
-  return wire.file || wire.remoteItem || wire.malware ? "file" : undefined;
+function kindOf(wire: JsonObject, remote: JsonObject | undefined): Kind | undefined {
+  if (objectOf(wire["folder"]) || objectOf(wire["root"]) || objectOf(wire["package"]) || objectOf(remote?.["folder"]))
+    return "folder";
+  return objectOf(wire["file"]) || remote || objectOf(wire["malware"]) ? "file" : undefined;
 }
 
-function valuesOf(wire: RawItem, kind: Kind): Omit<CloudItem, "id" | "parentId" | "name" | "kind"> {
-  const info = wire.fileSystemInfo ?? wire.remoteItem?.fileSystemInfo;
-  const size = kind === "folder" ? 0 : Math.max(0, Math.trunc(wire.size ?? wire.remoteItem?.size ?? 0));
-  const hash = wire.file?.hashes?.quickXorHash;
-  const opaque = wire.remoteItem ? "remote" : wire.package ? "package" : wire.malware ? "malware" : undefined;
+function valuesOf(wire: JsonObject, kind: Kind): Omit<CloudItem, "id" | "parentId" | "name" | "kind"> {
+  const remote = objectOf(wire["remoteItem"]);
+  const info = objectOf(wire["fileSystemInfo"]) ?? objectOf(remote?.["fileSystemInfo"]);
+  const size =
+    kind === "folder" ? 0 : Math.max(0, Math.trunc(numberOf(wire["size"]) ?? numberOf(remote?.["size"]) ?? 0));
+  const hash = textOf(objectOf(objectOf(wire["file"])?.["hashes"])?.["quickXorHash"]);
+  const [itemTag, contentTag, webUrl] = [textOf(wire["eTag"]), textOf(wire["cTag"]), textOf(wire["webUrl"])];
+  const opaque = opaqueOf(wire);
   return {
     size,
-    mtime: seconds(info?.lastModifiedDateTime, wire.lastModifiedDateTime),
-    birth: seconds(info?.createdDateTime, wire.createdDateTime),
-    ...(wire.eTag ? { eTag: eTag(wire.eTag) } : {}),
-    ...(wire.cTag ? { cTag: cTag(wire.cTag) } : {}),
+    mtime: seconds(info?.["lastModifiedDateTime"], wire["lastModifiedDateTime"]),
+    birth: seconds(info?.["createdDateTime"], wire["createdDateTime"]),
+    ...(itemTag ? { eTag: eTag(itemTag) } : {}),
+    ...(contentTag ? { cTag: cTag(contentTag) } : {}),
     ...(hash && (hash !== NO_HASH || size === 0) ? { hash } : {}),
-    ...(wire.webUrl ? { webUrl: wire.webUrl } : {}),
+    ...(webUrl ? { webUrl } : {}),
     ...(opaque ? { opaque } : {}),
   };
 }
 
-function seconds(...candidates: readonly (string | undefined)[]): number {
+function opaqueOf(wire: JsonObject): CloudItem["opaque"] {
+  if (objectOf(wire["remoteItem"])) return "remote";
+  if (objectOf(wire["package"])) return "package";
+  return objectOf(wire["malware"]) ? "malware" : undefined;
+}
+
+function seconds(...candidates: readonly unknown[]): number {
   for (const candidate of candidates) {
-    const ms = timeMs(candidate);
+    const ms = timeMs(textOf(candidate));
     if (ms !== undefined) return Math.floor(ms / 1000);
   }
   return 0;
 }
 
-function quotaOf(quota: z.infer<typeof driveSchema>["quota"]): WireDrive["quota"] {
-  const total = quota?.total ?? 0;
-  const used = quota?.used ?? 0;
+function quotaOf(quota: JsonObject | undefined): WireDrive["quota"] {
+  const total = numberOf(quota?.["total"]) ?? 0;
+  const used = numberOf(quota?.["used"]) ?? 0;
   if (total <= 0) return undefined;
-  return { total, used, remaining: Math.max(0, quota?.remaining ?? total - used) };
+  return { total, used, remaining: Math.max(0, numberOf(quota?.["remaining"]) ?? total - used) };
 }
 
-function innerCodes(raw: unknown, depth: number): string[] {
-  if (typeof raw !== "object" || raw === null || depth > 5) return [];
-  const { code, innerError, innererror } = raw as Record<string, unknown>;
-  return [...(typeof code === "string" ? [code] : []), ...innerCodes(innerError ?? innererror, depth + 1)];
+/** The code of an error and those of the errors inside it. */
+function codesIn(raw: unknown, depth: number): string[] {
+  const error = depth > 6 ? undefined : objectOf(raw);
+  if (!error) return [];
+  const code = textOf(error["code"]);
+  return [...(code ? [code] : []), ...codesIn(error["innerError"] ?? error["innererror"], depth + 1)];
 }
 
 /** Personal drive ids lose leading zeros and change case between answers. */

@@ -28,7 +28,7 @@ export interface FlusherOptions {
   readonly log: Log;
   /** The settle window: how long an item and its name stay quiet before it is sent. */
   readonly writeBackMs: number;
-  /** Open for writing: its last close has not come yet. */
+  /** Being written to: the last close has not come yet. */
   isOpen(node: ItemKey): boolean;
   /** Deleted here while somebody has it open whose bytes are not all here: its delete waits, so that reading can go on. */
   isStillRead?(node: ItemKey): boolean;

@@ -3,8 +3,10 @@
  * imports undici. Whether a request was `sent` is known from undici's own start signal, which comes right before the first
  * byte of the request is written.
  */
+import { createRequire } from "node:module";
 import { Readable } from "node:stream";
-import { DecoratorHandler, EnvHttpProxyAgent, errors, type Dispatcher } from "undici";
+import type * as Undici from "undici";
+import type { Dispatcher } from "undici";
 import { systemClock, type Clock } from "../base/clock.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import {
@@ -22,6 +24,19 @@ import {
   type NetFailure,
   type NetFailureKind,
 } from "./http.ts";
+
+// Its main file loads a web client, a cache and mocks beside what is used here: three times the work at every start.
+const part = createRequire(import.meta.url);
+const { EnvHttpProxyAgent, DecoratorHandler, errors } = {
+  EnvHttpProxyAgent: part("undici/lib/dispatcher/env-http-proxy-agent.js"),
+  DecoratorHandler: part("undici/lib/handler/decorator-handler.js"),
+  errors: part("undici/lib/core/errors.js"),
+} as Pick<typeof Undici, "EnvHttpProxyAgent" | "DecoratorHandler" | "errors">;
+// Makes `request`, `connect` and the like methods of every dispatcher, as the main file does.
+Object.assign(
+  (part("undici/lib/dispatcher/dispatcher.js") as typeof Dispatcher).prototype,
+  part("undici/lib/api/index.js"),
+);
 
 export interface UndiciHttpOptions {
   readonly clock?: Clock;

@@ -42,16 +42,6 @@ export function msalSignIn(options: MsalSignInOptions): SignIn {
   return new MsalSignIn(options);
 }
 
-/** The app registration to use; none is built in, since an app is somebody's. A server on this machine takes any. */
-export function clientIdFor(endpoint: Endpoint, configured: string | undefined): Result<string, Fault> {
-  if (configured) return ok(configured);
-  if (endpoint.loopback) return ok("mount.onedrive");
-  return fault(
-    "invalid",
-    "no app registration: give one with -o client_id=ID; README, “Register an app”, says how to make one in a few minutes",
-  );
-}
-
 interface Kept {
   readonly token: string;
   readonly expiresAt: number;

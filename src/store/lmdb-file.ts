@@ -7,13 +7,17 @@
  * caller swallows the exception; only `sync` syncs.
  */
 import { rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname } from "node:path";
-import { open, type RootDatabaseOptionsWithPath } from "lmdb";
+import type { RootDatabaseOptionsWithPath, open as Open } from "lmdb";
 import { assert } from "../base/assert.ts";
 import { KEY_SHAPES, readKey, writeKey } from "./keys.ts";
 import { TABLES, type Rows } from "./schema.ts";
 import { StoreFull, type Key, type Range } from "./store.ts";
+
+// One file instead of the twenty that `import` would load.
+const { open } = createRequire(import.meta.url)("lmdb") as { open: typeof Open };
 
 export type TableName = keyof Rows;
 export type TextEntry = readonly [Key, string];

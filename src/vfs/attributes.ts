@@ -114,6 +114,7 @@ export async function truncateOpen(core: Core, source: Source, size: number): Pr
   if (size > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no larger file");
   const done = await source.truncate(size);
   if (!done.ok) return done;
+  core.files.wrote(source.node);
   if (source.blob !== undefined) touchedNow(core, source);
   else return setTimes(core, source.node, { mtime: "now" });
   return save(core, source);

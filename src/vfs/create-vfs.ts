@@ -25,8 +25,8 @@ export type { VfsEvent, VfsOptions } from "./core.ts";
 /** What the composition root does with a vfs besides mounting it. */
 export interface VfsControl {
   openHandles(): number;
-  /** True while somebody may write to the file: it is not pushed then. */
-  openForWrite(node: ItemKey): boolean;
+  /** True while more bytes are to be expected from a handle: the file is not pushed then. */
+  isWriting(node: ItemKey): boolean;
   /** To be given to content. */
   readonly dirtied: Dirtied;
   /** An upload of a node was acknowledged: if the node is gone here, the file in its place takes the item over. In the same turn. */
@@ -74,7 +74,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
 function control(core: Core): VfsControl {
   return {
     openHandles: () => core.files.count,
-    openForWrite: (node) => core.files.of(node).some((file) => file.write),
+    isWriting: (node) => core.files.isWriting(node),
     dirtied: (event) => dirtied(core, event),
     reunite(node) {
       const done = core.commit((tx) => settleIdentity(core, tx, [node]));

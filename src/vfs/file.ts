@@ -79,7 +79,8 @@ async function bear(
   }
   const node = born.value;
   const { read: reads, write: writes, append: appends } = how.flags;
-  const { id } = core.files.add({ node, source: core.content.open(node), read: reads, write: writes, append: appends });
+  const opened = { read: reads, write: writes, append: appends, writing: writes };
+  const { id } = core.files.add({ node, source: core.content.open(node), ...opened });
   return ok({ handle: id, attributes: attributes(core, viewLocal(core.read, node)!, core.read.facts.get(node) ?? {}) });
 }
 
@@ -114,6 +115,7 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise
     read: flags.read,
     write: flags.write,
     append: flags.append,
+    writing: false,
   });
   if (!flags.truncate || !flags.write) return ok(file.id);
   const cut = await truncateOpen(core, file.source, 0);
@@ -165,6 +167,7 @@ async function writeAt(core: Core, file: OpenFile, position: number, bytes: Uint
   try {
     const done = await source.write(position, bytes);
     if (done.ok) touchedNow(core, source);
+    if (done.ok && !file.writing) core.files.wrote(source.node);
     return done;
   } catch (error) {
     if (error instanceof StaleWrite) return fault("stale", "the file got other bytes since it was opened");

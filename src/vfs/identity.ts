@@ -171,7 +171,7 @@ function splittable(core: Core, pair: Pair): boolean {
   const { old, young } = pair;
   const mirror = core.read.mirror.get(old);
   const here = viewLocal(core.read, young);
-  if (!mirror || !here || core.files.of(young).some((file) => file.write)) return false;
+  if (!mirror || !here || core.files.isWriting(young)) return false;
   if (localAt(core.read, mirror.parent, fold(mirror.name)) !== young) return false;
   return judge(cornerOf(core, core.read, pair)) === "split";
 }

@@ -15,6 +15,11 @@ export interface OpenFile {
   readonly read: boolean;
   readonly write: boolean;
   readonly append: boolean;
+  /**
+   * The file was made, cut or written to while this handle was open for writing: more may come until its last close. A program that
+   * only keeps a file open for writing (an office program does, all day) keeps nobody waiting.
+   */
+  writing: boolean;
 }
 
 export interface OpenFiles {
@@ -22,6 +27,10 @@ export interface OpenFiles {
   get(id: HandleId): OpenFile | undefined;
   remove(id: HandleId): void;
   all(): Iterable<OpenFile>;
+  /** More bytes may come: its last close is waited for. */
+  isWriting(node: ItemKey): boolean;
+  /** The node's bytes have changed: who has it open for writing is writing. */
+  wrote(node: ItemKey): void;
   /** Handles of the node, as opened or by where their bytes are now. */
   of(node: ItemKey): readonly OpenFile[];
   readonly count: number;
@@ -32,6 +41,8 @@ export interface OpenFiles {
 export function openFiles(): OpenFiles {
   const byId = new Map<HandleId, OpenFile>();
   let next = 1;
+  const of = (node: ItemKey): readonly OpenFile[] =>
+    [...byId.values()].filter((file) => file.node === node || file.source.node === node);
   return {
     add(file) {
       const opened: OpenFile = { ...file, id: handleId(next++) };
@@ -41,7 +52,11 @@ export function openFiles(): OpenFiles {
     get: (id) => byId.get(id),
     remove: (id) => void byId.delete(id),
     all: () => byId.values(),
-    of: (node) => [...byId.values()].filter((file) => file.node === node || file.source.node === node),
+    of,
+    isWriting: (node) => of(node).some((file) => file.writing),
+    wrote(node) {
+      for (const file of of(node)) file.writing = file.write;
+    },
     get count() {
       return byId.size;
     },

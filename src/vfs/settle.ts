@@ -28,7 +28,7 @@ export async function splitNow(core: Core): Promise<Answer<undefined>> {
   await core.waiting.sweep;
   let outcome: Answer<undefined> = ok();
   for (const [old, pair] of Array.from(core.waiting.splits)) {
-    if (core.files.of(pair.young).some((file) => file.write)) continue;
+    if (core.files.isWriting(pair.young)) continue;
     core.waiting.splits.delete(old);
     const done = await split(core, pair);
     if (!done.ok) {

@@ -117,7 +117,7 @@ export class Device {
     this.flusher = createFlusher({
       ...shared,
       writeBackMs: this.#options.writeBackMs ?? 3_000,
-      isOpen: (node) => this.vfs.openForWrite(node),
+      isOpen: (node) => this.vfs.isWriting(node),
       cloud: this.puller,
       acknowledged: (node) => this.vfs.reunite(node),
       stirred: () => this.puller.wake(),

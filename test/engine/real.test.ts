@@ -79,7 +79,7 @@ async function start(sim: Sim, dir: string) {
   const flusher = createFlusher({
     ...shared,
     writeBackMs: 200,
-    isOpen: (node) => vfs.openForWrite(node),
+    isOpen: (node) => vfs.isWriting(node),
     cloud: puller,
     acknowledged: (node) => vfs.reunite(node),
     stirred: () => puller.wake(),

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync, chmodSync
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { assertCloudEquals } from "../support/cloud-equals.ts";
-import { eventually, programExists, run, startMount, type Mount, type Ran } from "../support/mount-process.ts";
+import { run, startMount, type Mount, type Ran } from "../support/mount-process.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
 
 let sim: Sim;
@@ -49,7 +49,7 @@ function sample(name: string): string {
   return dir;
 }
 
-test("programs: git clones, checks and commits", { skip: !programExists("git") }, async () => {
+test("programs: git clones, checks and commits", async () => {
   const origin = join(mount.home, "origin");
   await good("git", "init", "-q", "-b", "main", origin);
   for (let i = 0; i < 30; i++) writeFileSync(join(origin, `file${i}.txt`), randomBytes(2000).toString("hex"));
@@ -68,7 +68,7 @@ test("programs: git clones, checks and commits", { skip: !programExists("git") }
   await assertCloudEquals(sim, clone, "clone");
 });
 
-test("programs: rsync -a twice transfers nothing the second time", { skip: !programExists("rsync") }, async () => {
+test("programs: rsync -a twice transfers nothing the second time", async () => {
   const from = sample("rsync-from");
   await good("rsync", "-a", `${from}/`, `${mount.path("synced")}/`);
   const second = await good("rsync", "-a", "--itemize-changes", `${from}/`, `${mount.path("synced")}/`);
@@ -101,127 +101,8 @@ test("programs: tar x keeps mtimes, tar d finds no difference, cp -a copies them
   await assertCloudEquals(sim, mount.path("copied"), "copied");
 });
 
-/** Runs a program on a terminal of its own and types: PROGRAM ARGS -- KEYS... (with Python's escapes), a moment apart. */
-const TYPE_INTO_TERMINAL = `
-import os, pty, select, sys, time
-at = sys.argv.index("--")
-program, keys = sys.argv[1:at], [k.encode().decode("unicode_escape").encode() for k in sys.argv[at + 1:]]
-pid, fd = pty.fork()
-if pid == 0:
-    os.environ["TERM"] = "xterm"
-    os.execvp(program[0], program)
-def drain(seconds):
-    end = time.time() + seconds
-    while time.time() < end:
-        if select.select([fd], [], [], 0.05)[0]:
-            try:
-                if not os.read(fd, 65536): return
-            except OSError:
-                return
-drain(1.0)
-for key in keys:
-    os.write(fd, key)
-    drain(0.5)
-drain(2.0)
-for _ in range(50):
-    done, status = os.waitpid(pid, os.WNOHANG)
-    if done: sys.exit(os.waitstatus_to_exitcode(status))
-    time.sleep(0.1)
-os.kill(pid, 9)
-sys.exit("the program did not end")
-`;
-
-const EDITED = "Second version, written by an editor.\n";
-const editors: Record<string, { program: string; save: (file: string) => Promise<unknown> }> = {
-  vim: {
-    program: "vim",
-    save: (file) =>
-      good(
-        "vim",
-        "-u",
-        "NONE",
-        "-N",
-        "-es",
-        "-c",
-        "set backup writebackup backupcopy=no nofixeol",
-        "-c",
-        `%d|call setline(1, '${EDITED.trim()}')`,
-        "-c",
-        "wq",
-        file,
-      ),
-  },
-  "vim-backupcopy": {
-    program: "vim",
-    save: (file) =>
-      good(
-        "vim",
-        "-u",
-        "NONE",
-        "-N",
-        "-es",
-        "-c",
-        "set backupcopy=yes",
-        "-c",
-        `%d|call setline(1, '${EDITED.trim()}')`,
-        "-c",
-        "wq",
-        file,
-      ),
-  },
-  "sed -i": { program: "sed", save: (file) => good("sed", "-i", `1s/.*/${EDITED.trim()}/`, file) },
-  "gio save": {
-    program: "gio",
-    save: async (file) => {
-      const source = join(mount.home, "gio-source");
-      writeFileSync(source, EDITED);
-      await good("sh", "-c", `gio save "${file}" < "${source}"`);
-    },
-  },
-  nano: {
-    program: "nano",
-    save: (file) =>
-      good(
-        "python3",
-        "-c",
-        TYPE_INTO_TERMINAL,
-        "nano",
-        "-I",
-        file,
-        "--",
-        "\\x1b\\\\",
-        "\\x0b",
-        EDITED.trim(),
-        "\\x0f",
-        "\\r",
-        "\\x18",
-      ),
-  },
-};
-
-for (const [name, editor] of Object.entries(editors)) {
-  test(`programs: a save by ${name} keeps the item's identity`, { skip: !programExists(editor.program) }, async () => {
-    const file = `saved by ${name}.txt`;
-    await sim.put(file, "First version\n");
-    await eventually(`${file} appears`, async () => (await run("cat", [mount.path(file)])).code === 0);
-    const before = (await sim.paths()).get(file)!;
-    await sim.clearRequests();
-    await editor.save(mount.path(file));
-    assert.equal(readFileSync(mount.path(file), "utf8").trim(), EDITED.trim());
-    await mount.settled();
-    const after = (await sim.paths()).get(file)!;
-    assert.equal(after.id, before.id, "the same item");
-    assert.equal((await sim.get(file)).toString().trim(), EDITED.trim());
-    assert.equal((await sim.versions(file)).length, 2, "exactly one new version");
-    const strangers = (await sim.requests()).filter(
-      (r) => r.method !== "GET" && /4913|\.sw[a-z]|~|goutputstream|sed[A-Za-z0-9]{6}/.test(decodeURIComponent(r.path)),
-    );
-    assert.deepEqual(strangers, [], "no temporary name reaches the cloud");
-  });
-}
-
 for (const mode of ["delete", "wal"]) {
-  test(`programs: sqlite in ${mode} mode passes its integrity check`, { skip: !programExists("sqlite3") }, async () => {
+  test(`programs: sqlite in ${mode} mode passes its integrity check`, async () => {
     const file = mount.path(`data-${mode}.db`);
     const script = `PRAGMA journal_mode=${mode}; CREATE TABLE t(x); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<2000) INSERT INTO t SELECT hex(randomblob(50)) FROM c;`;
     await good("sqlite3", file, script);
@@ -242,7 +123,7 @@ for (const mode of ["delete", "wal"]) {
   });
 }
 
-test("programs: fio verifies what it wrote, sequentially and at random", { skip: !programExists("fio") }, async () => {
+test("programs: fio verifies what it wrote, sequentially and at random", async () => {
   mkdirSync(mount.path("fio"));
   for (const rw of ["write", "randwrite"]) {
     await good(

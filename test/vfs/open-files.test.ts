@@ -1,9 +1,11 @@
 /** Open files go on working: unlinked, renamed over, changed in the cloud. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ROOT } from "../../src/model/ids.ts";
 import { changeTrees } from "../../src/store/tree.ts";
-import { World } from "./world.ts";
+import { me, World } from "./world.ts";
 
+const exclusively = { read: true, write: true, append: false, truncate: false, exclusive: true };
 const text = (value: string): Uint8Array => Buffer.from(value);
 
 describe("vfs: open files", () => {
@@ -14,17 +16,36 @@ describe("vfs: open files", () => {
     assert.deepEqual([world.ops(), world.content.downloads], [[], 0]);
   });
 
-  it("who has it open is known", async () => {
+  it("who has it open is known, and who writes to it", async () => {
     const world = new World();
     const node = world.inCloud("f", "text");
+    const known = (): unknown[] => [world.vfs.isWriting(node), world.vfs.openHandles()];
     const one = await world.open(node, "r");
-    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [false, 1]);
+    assert.deepEqual(known(), [false, 1]);
     const two = await world.open(node);
-    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [true, 2]);
-    await world.close(one);
+    assert.deepEqual(known(), [false, 2], "a file kept open without a write keeps nobody waiting");
+    const three = await world.open(node);
+    await world.do(world.vfs.write(two, 0, text("t")));
     await world.close(two);
-    assert.deepEqual([world.vfs.openForWrite(node), world.vfs.openHandles()], [false, 0]);
+    assert.deepEqual(known(), [true, 2], "pages written through another handle may still come");
+    await world.close(three);
+    await world.close(one);
+    assert.deepEqual(known(), [false, 0]);
     assert.equal(await world.kind(world.vfs.flush(two)), "badHandle");
+  });
+
+  it("a file just made, or cut to nothing, is being written until its last close", async () => {
+    const world = new World();
+    const made = await world.do(world.vfs.create(ROOT, "new", 0o644, exclusively, me));
+    const node = world.at("new");
+    assert.equal(world.vfs.isWriting(node), true);
+    await world.close(made.handle);
+    assert.equal(world.vfs.isWriting(node), false);
+    const handle = await world.open(node);
+    await world.do(world.vfs.setattr(node, { size: 0 }, me));
+    assert.equal(world.vfs.isWriting(node), true);
+    await world.close(handle);
+    assert.equal(world.vfs.isWriting(node), false);
   });
 
   it("a cloud version that arrives while a file is open clean: the handle keeps its own, and cannot overwrite newer bytes", async () => {

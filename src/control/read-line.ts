@@ -1,0 +1,26 @@
+/** One line off a socket, as both ends of the control socket read it. Nothing after the line is looked at. */
+import type { Socket } from "node:net";
+import { LINE_BYTES_MAX } from "./control.ts";
+
+/** The first line, or undefined when there is none of a sane length. */
+export async function readLine(socket: Socket, maxBytes = LINE_BYTES_MAX): Promise<string | undefined> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  return new Promise((resolve) => {
+    const finish = (line: string | undefined): void => {
+      socket.removeListener("data", onData);
+      resolve(line);
+    };
+    const onData = (part: Buffer): void => {
+      const end = part.indexOf(10);
+      parts.push(end < 0 ? part : part.subarray(0, end));
+      size += part.length;
+      if (end >= 0) finish(Buffer.concat(parts).toString("utf8"));
+      else if (size > maxBytes) finish(undefined);
+    };
+    socket.on("data", onData);
+    socket.once("end", () => finish(undefined));
+    socket.once("close", () => finish(undefined));
+    socket.once("error", () => finish(undefined));
+  });
+}
