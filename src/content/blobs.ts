@@ -15,8 +15,8 @@ import type { Body } from "../drive/drive.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { blobId, type BlobId } from "../model/ids.ts";
 import { FILE_BYTES_MAX, UNNAMED_BLOB_MS } from "../model/limits.ts";
-import { viewLocal } from "../store/tree.ts";
-import { StoreFull, type Reader, type Store } from "../store/store.ts";
+import { changeTrees, viewLocal } from "../store/tree.ts";
+import { StoreFull, type Reader, type Store, type Writer } from "../store/store.ts";
 import type { Answer } from "./content.ts";
 import {
   cutFile,
@@ -74,7 +74,7 @@ const BODY_STEP_BYTES = 256 * 1024;
 export class Blobs {
   readonly #options: BlobOptions;
   readonly #known = new Map<BlobId, BlobFile>();
-  /** When blobs were made that nobody has named yet. */
+  /** When blobs that nobody has named yet were made, or last written to. */
   readonly #unnamed = new Map<BlobId, number>();
   readonly #unsynced = new Set<BlobFile>();
   /** Counts files made; `#syncedNames` is the count whose names are known to be on disk. */
@@ -186,6 +186,7 @@ export class Blobs {
     try {
       const run = (): Promise<void> => this.#options.files.use(file.disk, (fd) => copy(fd, file.disk.path));
       await run().catch(async (error: unknown) => {
+        this.#mark(file);
         if (!isFull(error) || !(await this.#options.makeRoom(size))) throw error;
         await run();
       });
@@ -250,17 +251,20 @@ export class Blobs {
     await this.#options.identities.forget(this.path(blob));
   }
 
-  /** Numbers that have a file, a number from the store, and that nobody is about to name. */
+  /** Numbers from the store that have a file which nothing names. */
   async unnamedOnDisk(): Promise<BlobId[]> {
     const next = (this.#options.store.read.meta.get("nextBlob") as number | undefined) ?? 1;
-    const since = this.#options.clock.now() - UNNAMED_BLOB_MS;
     const blobs = await blobsOnDisk(this.#options.folder);
-    return blobs.filter(
-      (blob) =>
-        blob < next &&
-        !this.#options.store.read.blobs.get(blob) &&
-        (this.#unnamed.get(blob) ?? Number.NEGATIVE_INFINITY) <= since,
-    );
+    return blobs.filter((blob) => blob < next && this.isUnnamed(blob));
+  }
+
+  /** True when nothing names the blob and nobody is about to: one that is being filled is in use, however long that takes. */
+  isUnnamed(blob: BlobId): boolean {
+    if (this.#options.store.read.blobs.get(blob)) return false;
+    const touchedAt = this.#unnamed.get(blob);
+    if (touchedAt === undefined) return true;
+    const busy = (this.#known.get(blob)?.disk.users ?? 0) > 0;
+    return !busy && touchedAt <= this.#options.clock.now() - UNNAMED_BLOB_MS;
   }
 
   path(blob: BlobId): string {
@@ -305,6 +309,7 @@ export class Blobs {
   #mark(file: BlobFile): void {
     file.changes++;
     this.#unsynced.add(file);
+    if (this.#unnamed.has(file.blob)) this.#unnamed.set(file.blob, this.#options.clock.now());
   }
 
   async #sync(file: BlobFile): Promise<void> {
@@ -346,6 +351,16 @@ export function recordedSize(read: Reader, blob: BlobId): number {
   const row = read.blobs.get(blob);
   const content = row && viewLocal(read, row.node)?.content;
   return content?.from === "blob" && content.blob === blob ? content.size : (row?.size ?? 0);
+}
+
+/** The Local row says the length of the blob, if the file still consists of it: a program may have written since it was last recorded. */
+export function recordLength(tx: Writer, blob: BlobId, size: number): void {
+  const node = tx.blobs.get(blob)?.node;
+  const view = node === undefined ? undefined : viewLocal(tx, node);
+  if (view?.content.from !== "blob" || view.content.blob !== blob || view.content.size === size) return;
+  const { kind, parent, name, mtime, content } = view;
+  const local = { kind, parent, name, mtime, content: { ...content, size } };
+  changeTrees(tx, new Map([[view.node, { local }]]));
 }
 
 /** The numbers of the files in the blobs folder. */

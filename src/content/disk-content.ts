@@ -13,14 +13,14 @@ import type { Drive } from "../drive/drive.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
 import { blobVersion, contentVersion } from "../model/item.ts";
-import { BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
-import type { Store } from "../store/store.ts";
+import { BARRIER_INTERVAL_MS, BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
+import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import { Blobs, BLOBS_FOLDER, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
 import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "./content.ts";
 import { Evictor, freeBytes } from "./evict.ts";
-import { diskFault, Files } from "./files.ts";
+import { diskFault, Files, isFull } from "./files.ts";
 import { FrozenBlobs } from "./frozen.ts";
 import { hasher, type Hasher } from "./hash.ts";
 import { offline } from "./hydrate.ts";
@@ -71,6 +71,10 @@ class DiskContent implements Content, SourceOwner {
   #online = true;
   #closed = false;
   #cancelSweep: () => void = () => undefined;
+  /** Blobs without a row that no Source shows any more: their files go soon. */
+  readonly #unneeded = new Set<BlobId>();
+  #cancelRemoval: (() => void) | undefined;
+  #removing: Promise<void> = Promise.resolve();
 
   constructor(options: DiskContentOptions) {
     const { store, log, clock, drive, limits, onDefect } = options;
@@ -163,7 +167,7 @@ class DiskContent implements Content, SourceOwner {
   }
 
   async sweep(): Promise<void> {
-    await this.#sweepBlobs();
+    await this.#removeUnnamed(await this.blobs.unnamedOnDisk());
     const orphans: ItemKey[] = [];
     for (const [node] of this.#store.read.cached.range()) if (!this.#store.read.mirror.get(node)) orphans.push(node);
     for (const node of orphans) await this.#cache.drop(node);
@@ -214,6 +218,8 @@ class DiskContent implements Content, SourceOwner {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelSweep();
+    this.#cancelRemoval?.();
+    await this.#removing;
     this.setOnline(false);
     await this.#evictor.end();
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
@@ -265,9 +271,12 @@ class DiskContent implements Content, SourceOwner {
     if (shown.at !== "blob" && shown.at !== "kept") return;
     const { blob } = shown.file;
     if (this.#isShown(blob) || this.#store.read.blobs.get(blob) || this.#frozen.isLeaving(blob)) return;
-    this.blobs.remove(blob).catch((error: unknown) => {
-      diskFault(error, "removing a blob");
-      this.#options.log.trace("a blob could not be removed yet", { blob, error });
+    this.#unneeded.add(blob);
+    this.#cancelRemoval ??= this.#options.clock.after(BARRIER_INTERVAL_MS, () => {
+      this.#cancelRemoval = undefined;
+      const due = [...this.#unneeded];
+      this.#unneeded.clear();
+      this.#quietly(() => this.#removeUnnamed(due));
     });
   }
 
@@ -286,17 +295,39 @@ class DiskContent implements Content, SourceOwner {
     return file ? { at: "clean", file } : { at: "nothing" };
   }
 
-  async #sweepBlobs(): Promise<void> {
-    for (const blob of await this.blobs.unnamedOnDisk())
-      if (!this.#isShown(blob) && !this.#frozen.isLeaving(blob)) await this.blobs.remove(blob);
+  /** After a barrier: a power cut must not bring back a row whose bytes are gone, before what replaced it is safe. */
+  #removeUnnamed(blobs: readonly BlobId[]): Promise<void> {
+    const mayGo = (blob: BlobId): boolean =>
+      this.blobs.isUnnamed(blob) && !this.#isShown(blob) && !this.#frozen.isLeaving(blob);
+    const removal = this.#removing.then(async () => {
+      const due = blobs.filter(mayGo);
+      if (due.length > 0 && !this.#closed) await this.#barrierIfRoom();
+      for (const blob of due) if (!this.#closed && mayGo(blob)) await this.blobs.remove(blob);
+    });
+    this.#removing = removal.catch(() => undefined);
+    return removal;
+  }
+
+  /** On a full disk nothing can be made safe, and what is to be removed may be what fills it. */
+  async #barrierIfRoom(): Promise<void> {
+    try {
+      await this.#store.barrier();
+    } catch (error) {
+      if (!(error instanceof StoreFull) && !isFull(error)) throw error;
+      this.#options.log.trace("unneeded bytes go before that is safe against a power cut: the disk is full");
+    }
   }
 
   #sweepLater(): void {
     this.#cancelSweep = this.#options.clock.after(BLOB_SWEEP_MS, () => {
-      this.#sweepBlobs()
-        .catch((error: unknown) => this.#options.log.trace("sweeping the state folder failed", { error }))
-        .finally(() => this.#closed || this.#sweepLater());
+      this.#sweepLater();
+      this.#quietly(async () => this.#removeUnnamed(await this.blobs.unnamedOnDisk()));
     });
+  }
+
+  /** The next sweep tries again what fails here. */
+  #quietly(task: () => Promise<void>): void {
+    task().catch((error: unknown) => this.#options.log.trace("unneeded bytes could not be removed yet", { error }));
   }
 }
 

@@ -17,7 +17,7 @@ import { BARRIER_INTERVAL_MS } from "../model/limits.ts";
 import type { BlobRow } from "../store/schema.ts";
 import { StoreFull, type Reader, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
-import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
+import { recordLength, refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { Cache } from "./cache.ts";
 import type { CleanFile } from "./clean-file.ts";
 import type { Answer, Frozen } from "./content.ts";
@@ -150,6 +150,7 @@ export class FrozenBlobs {
         const now = tx.blobs.get(file.blob);
         if (!now) return released(file.blob);
         tx.blobs.put(file.blob, { node: now.node, size: file.size, state: "frozen", hash, sha256 });
+        recordLength(tx, file.blob, file.size);
         return ok();
       });
     } catch (error) {

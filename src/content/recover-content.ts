@@ -3,7 +3,8 @@
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
  *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row. Not after a
- *    power cut: a file that is shorter than recorded has lost bytes then, and whoever reconciles the log has to see that.
+ *    power cut: a file that is shorter than recorded has lost bytes then, and whoever reconciles the log has to see that. A frozen blob
+ *    was synced with the length that its own row says.
  *  - After a clean stop nothing else is looked at but the list of blobs.
  *  - After kill -9 on the same boot every row is true: the page cache outlived the process.
  *  - After a power cut (another boot) only files under their final name are trusted; growing ones go.
@@ -17,8 +18,7 @@ import type { Log } from "../base/log.ts";
 import { itemId, itemKey, ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import type { Store } from "../store/store.ts";
-import { changeTrees, viewLocal, type NodeChange } from "../store/tree.ts";
-import { BLOBS_FOLDER, blobsOnDisk } from "./blobs.ts";
+import { BLOBS_FOLDER, blobsOnDisk, recordLength } from "./blobs.ts";
 import { cleanPath } from "./cache.ts";
 import { removeFile, syncFolder } from "./files.ts";
 import { FOUND_FOLDER } from "./found.ts";
@@ -67,7 +67,7 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
-  if (after === "clean" || after === "kill") recordLengths(store, open);
+  recordLengths(store, after === "clean" || after === "kill" ? open : []);
   const looks = after !== "clean" || store.read.meta.get("strays") === true;
   const clean = looks ? await lookAtCache(options) : { cleanDropped: 0, cleanAdopted: 0, strays: [] };
   if (clean.strays.length > 0) rememberStrays(store);
@@ -174,14 +174,11 @@ async function lookAtRows(
 
 /** What was written after the vfs last recorded the length is in the file: the Local row gets the length that the file has. */
 function recordLengths(store: Store, open: readonly OpenBlob[]): void {
-  const changes = new Map<ItemKey, NodeChange>();
-  for (const { blob, node, length } of open) {
-    const view = viewLocal(store.read, node);
-    if (view?.content.from !== "blob" || view.content.blob !== blob || view.content.size === length) continue;
-    const { kind, parent, name, mtime, content } = view;
-    changes.set(node, { local: { kind, parent, name, mtime, content: { ...content, size: length } } });
-  }
-  if (changes.size > 0) store.transact((tx) => changeTrees(tx, changes));
+  const frozen = [...store.read.blobs.range()].filter(([, row]) => row.state === "frozen");
+  store.transact((tx) => {
+    for (const { blob, length } of open) recordLength(tx, blob, length);
+    for (const [blob, { size }] of frozen) recordLength(tx, blob, size);
+  });
 }
 
 /** Compares the rows of clean bytes with the cache folder, in both directions. */

@@ -5,6 +5,8 @@
  *    from the file, and the settle window begins anew.
  *  - After a power cut a file that is shorter than recorded has lost bytes that nobody synced; a file that is missing has lost all.
  *    Their push is parked with the reason: what is left stays readable here, and the cloud's version is not overwritten.
+ *
+ * Only with this done the store forgets that it was restored: a process that is killed before leaves it to the next one.
  */
 import type { OpenBlob, RecoveredContent } from "../content/recover-content.ts";
 import type { BlobId } from "../model/ids.ts";
@@ -18,6 +20,7 @@ export function reconcileContent(
   after: { readonly powerCut: boolean; readonly now: number },
 ): void {
   store.transact((tx) => {
+    if (tx.meta.get("restored") !== undefined) tx.meta.remove("restored");
     for (const blob of recovered.missing) lost(tx, blob, "its unpushed bytes are missing from the state folder");
     for (const open of recovered.open) measured(tx, open, after);
   });
@@ -35,11 +38,9 @@ function measured(tx: Writer, open: OpenBlob, after: { readonly powerCut: boolea
   touch(tx, open.node, after.now);
 }
 
+/** All records of the node: the last one speaks for it, and that may be one of a time or a name. */
 function lost(tx: Writer, blob: BlobId, reason: string): void {
   const node = tx.blobs.get(blob)?.node;
   if (node === undefined) return;
-  for (const record of ofNode(tx, node)) {
-    if (record.op.type === "writeContent" || record.op.type === "createFile")
-      setStatus(tx, record.seq, { state: "parked", reason });
-  }
+  for (const { seq } of ofNode(tx, node)) setStatus(tx, seq, { state: "parked", reason });
 }

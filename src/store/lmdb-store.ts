@@ -109,7 +109,9 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
     return migrated;
   }
   await writeMark(disk, dir, { state: "running", bootId });
-  return ok({ store, recovered: { ...found, commit } });
+  // Also when the process that restored it died before anybody looked at what the power cut did to the bytes.
+  const recovered = store.read.meta.get("restored") === true ? { ...found, how: "restored" as const } : found;
+  return ok({ store, recovered: { ...recovered, commit } });
 }
 
 /** The journal to go on with, when the chain on disk is whole: after a clean end, or at the very start. */

@@ -5,7 +5,7 @@
  *  1. Copy the checkpoint (if it can be read) to a new file, or start from nothing.
  *  2. Replay the journals in the order of their generations: commits the checkpoint has are skipped; the first line that is torn and
  *     the first gap in the numbers of commits end the replay.
- *  3. Sync the new file.
+ *  3. Note in the new file that it was restored (whoever has reconciled the bytes with it removes the note), and sync it.
  *  4. Move the old file aside (an earlier one aside gives way), move the new one to its place.
  * It never deletes the file it distrusts, never changes checkpoint or journals.
  */
@@ -38,6 +38,7 @@ export async function restore(
   const file = openLmdbFile(`${folder}/${RESTORING}`);
   try {
     const { commit, lost } = await replay(disk, folder, generations, file);
+    file.transact(() => file.put("meta", "restored", "true"));
     await file.sync();
     await file.close();
     return { commit, lost, aside: await putInPlace(disk, folder) };

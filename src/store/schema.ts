@@ -77,6 +77,7 @@ export type MetaKey =
   | "enumerated"
   | "polledAt"
   | "auditedAt"
+  | "restored"
   | "strays"
   | "release";
 

@@ -30,6 +30,8 @@ export class World {
   readonly origin = origin();
   readonly dirtied: Parameters<Dirtied>[0][] = [];
   refuse: Error | undefined;
+  /** Like the vfs when nothing is being sent: a new blob takes the row of the one before. */
+  releases = false;
   #made: Made | undefined;
 
   static async start(make: (options: MakeOptions) => Promise<Made>, store?: MemoryStore): Promise<World> {
@@ -171,6 +173,7 @@ export class World {
       if (!view) return;
       const content = { from: "blob", blob: event.blob, size: event.size } as const;
       const based = event.seen === undefined ? content : { ...content, seen: event.seen };
+      if (this.releases && view.content.from === "blob") tx.blobs.remove(view.content.blob);
       const { kind, parent, name, mtime } = view;
       changeTrees(tx, new Map([[event.node, { local: { kind, parent, name, mtime, content: based } }]]));
       tx.blobs.put(event.blob, { node: event.node, size: 0, state: "open" });

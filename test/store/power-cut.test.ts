@@ -119,7 +119,10 @@ test("a power cut after any disk operation shows a committed state, at or after 
         await store.close();
         continue;
       }
-      store.transact((tx) => tx.listed.put(itemKey(99), 1));
+      store.transact((tx) => {
+        tx.listed.put(itemKey(99), 1);
+        if (tx.meta.get("restored") !== undefined) tx.meta.remove("restored");
+      });
       await store.barrier();
       await store.close();
       const { store: later, recovered } = await opened(each.dir, "boot-3");
@@ -196,3 +199,32 @@ async function secondSession(
   await work(store, session, "second");
   return store;
 }
+
+test("a process killed after a restore leaves word of the power cut to the next one", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "word-"));
+  const [after, again, reconciled] = [`${dir}/cut`, `${dir}/killed`, `${dir}/reconciled`];
+  try {
+    const disk = crashDisk(`${dir}/first`);
+    const { store } = await opened(`${dir}/first`, FIRST_BOOT, disk);
+    store.transact((tx) => tx.listed.put(itemKey(1), 1));
+    await store.barrier();
+    disk.cutInto(after, seededRandom("word"));
+    await store.close();
+    const next = crashDisk(after);
+    next.adopt();
+    const second = await opened(after, NEXT_BOOT, next);
+    assert.equal(second.recovered.how, "restored");
+    next.killInto(again);
+    second.store.transact((tx) => tx.meta.remove("restored"));
+    next.killInto(reconciled);
+    await second.store.close();
+    const third = await opened(again, NEXT_BOOT);
+    assert.equal(third.recovered.how, "restored");
+    await third.store.close();
+    const fourth = await opened(reconciled, NEXT_BOOT);
+    assert.equal(fourth.recovered.how, "afterKill");
+    await fourth.store.close();
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
