@@ -1,12 +1,14 @@
 /**
- * Runs after `npm install` and `npm ci`: applies patches/ to the installed packages and rebuilds fuse-native from the patched
- * source (npm itself keeps the published binary, without an error). It does nothing when the binary already is the patched
- * one. Node's own headers are used where they lie beside the running node, so that nothing is fetched.
- * Ends with one clear line and exit code 1 when the binary cannot be had.
+ * Runs after `npm install` and `npm ci`: applies patches/ to the installed packages, rebuilds fuse-native from the patched
+ * source (npm itself keeps the published binary, without an error), and compiles the C file of our own host. It does nothing that
+ * is done already. Node's own headers are used where they lie beside the running node, so that nothing is fetched.
+ * Ends with one clear line and exit code 1 when fuse-native cannot be had. Without our own host's binary mounts go through fuse-native:
+ * that is one clear line and no failure.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
 const home = resolve(import.meta.dirname, "..");
@@ -20,6 +22,47 @@ try {
   console.error(`mount.onedrive: fuse-native could not be patched and built: ${error.message.split("\n")[0]}`);
   console.error("It needs python3, make and g++ (Debian: apt install python3 make g++); then: npm ci");
   process.exitCode = 1;
+}
+
+try {
+  buildOwnHost();
+} catch (error) {
+  const why = String(error.stderr || error.message)
+    .trim()
+    .split("\n")[0];
+  console.error(`mount.onedrive: its own kernel host could not be built, so mounts use fuse-native: ${why}`);
+}
+
+/** One C file against Node's headers; a binary that is not older than its source stays. */
+function buildOwnHost() {
+  const folder = join(home, "src/host/kernel/native");
+  const source = join(folder, "fuse-device.c");
+  const binary = join(folder, "build/fuse-device.node");
+  if (existsSync(binary) && statSync(binary).mtimeMs >= statSync(source).mtimeMs) return;
+  const include = headers();
+  if (!include)
+    throw new Error("the headers of Node were not found; set npm_config_nodedir to a prefix with include/node");
+  mkdirSync(dirname(binary), { recursive: true });
+  const unfinished = join(dirname(binary), `unfinished-${process.pid}.node`);
+  const flags = ["-std=c11", "-O2", "-fPIC", "-shared", "-DNODE_GYP_MODULE_NAME=fuse_device", "-I", include];
+  try {
+    execFileSync(process.env.CC || "cc", [...flags, source, "-o", unfinished], { stdio: "pipe" });
+    run(process.execPath, ["-e", `require(${JSON.stringify(unfinished)})`], "pipe");
+    renameSync(unfinished, binary);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+/** Where node_api.h and uv.h are: as told, beside node, or where node-gyp put those it fetched for fuse-native. */
+function headers() {
+  const prefix = resolve(dirname(process.execPath), "..");
+  const cache = process.env.npm_config_devdir || join(homedir(), ".cache/node-gyp");
+  const places = [process.env.npm_config_nodedir, prefix, join(cache, process.versions.node)];
+  return places
+    .filter(Boolean)
+    .map((place) => join(place, "include/node"))
+    .find((place) => existsSync(join(place, "node_api.h")) && existsSync(join(place, "uv.h")));
 }
 
 function applyPatches() {

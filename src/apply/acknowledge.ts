@@ -77,7 +77,7 @@ function placedRow(tx: Writer, item: CloudItem, before: MirrorItem | IntentRow |
   return before && { ...rowOf(item, before.parent, held), name: before.name };
 }
 
-const NOTHING: Applied = { conflicts: [], nodes: [], entries: [], adopt: [] };
+const NOTHING: Applied = { conflicts: [], nodes: [], entries: [], renewed: [], adopt: [] };
 
 interface Outcome {
   readonly pushed: Pushed;
@@ -96,7 +96,7 @@ function record(tx: Writer, { pushed, row, given }: Outcome, settings: MergeSett
   const adopt = settleBytes(tx, pushed, row);
   changeTrees(tx, new Map<ItemKey, NodeChange>([[node, { mirror: row, local }]]));
   finishPark(tx, node, row);
-  return { conflicts: [], adopt, ...views.changed() };
+  return { conflicts: [], adopt, ...views.changed(adopt) };
 }
 
 /** The answer tells more than we did: that part goes through the merge, with what we did as Base. */

@@ -47,6 +47,8 @@ export interface Applied {
   /** Nodes whose place or attributes changed in Local, and (parent, name) entries that changed: for the kernel's caches. */
   readonly nodes: readonly ItemKey[];
   readonly entries: readonly { readonly parent: ItemKey; readonly name: string }[];
+  /** Those of the nodes whose files have other bytes now than were read or written here. */
+  readonly renewed: readonly ItemKey[];
   /** Blobs whose bytes the cloud turned out to have already: content adopts them as clean bytes of that version. */
   readonly adopt: readonly {
     readonly blob: BlobId;

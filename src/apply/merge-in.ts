@@ -66,7 +66,7 @@ export function writeIn(tx: Writer, decision: Decision | undefined, incoming: In
     tx,
     [...changes.keys()].filter((node) => changes.get(node)?.mirror === null),
   );
-  return { conflicts: [], adopt: [], ...views.changed() };
+  return { conflicts: [], adopt: [], ...views.changed([]) };
 }
 
 /** Blobs in a conflict whose hash nobody knows yet, so that neither equality nor a name can be told. */
@@ -140,7 +140,7 @@ function write(merge: Merge): Applied {
   numberOn(tx, incoming.nextNode);
   tidyNodes(tx, changes.keys(), merge);
   noteConflicts(merge);
-  return { conflicts: rebased.conflicts, adopt, ...views.changed() };
+  return { conflicts: rebased.conflicts, adopt, ...views.changed(adopt) };
 }
 
 function numberOn(tx: Writer, next: number): void {

@@ -7,7 +7,7 @@ import type { Applied } from "./apply.ts";
 
 export interface Views {
   /** To be asked after the change. */
-  changed(): Pick<Applied, "nodes" | "entries">;
+  changed(adopt: Applied["adopt"]): Pick<Applied, "nodes" | "entries" | "renewed">;
 }
 
 /** Looks at the nodes as they are before the change. */
@@ -15,18 +15,20 @@ export function watchViews(read: Reader, nodes: Iterable<ItemKey>): Views {
   const before = new Map<ItemKey, LocalView | undefined>();
   for (const node of nodes) before.set(node, viewLocal(read, node));
   return {
-    changed() {
+    changed(adopt) {
       const changed: ItemKey[] = [];
+      const renewed: ItemKey[] = [];
       const entries: { parent: ItemKey; name: string }[] = [];
       for (const [node, was] of before) {
         const is = viewLocal(read, node);
         if (was ? is && looksTheSame(was, is) : !is) continue;
         changed.push(node);
+        if (was && is && !sameBytes(was, is, adopt)) renewed.push(node);
         if (was) entries.push({ parent: was.parent, name: was.name });
         if (is && !(was?.parent === is.parent && was.name === is.name))
           entries.push({ parent: is.parent, name: is.name });
       }
-      return { nodes: changed, entries };
+      return { nodes: changed, entries, renewed };
     },
   };
 }
@@ -35,6 +37,16 @@ function looksTheSame(a: LocalView, b: LocalView): boolean {
   return (
     a.parent === b.parent && a.name === b.name && a.mtime === b.mtime && a.size === b.size && bytesOf(a) === bytesOf(b)
   );
+}
+
+/** An uploaded blob and the version it became are the same bytes, and so are two versions with one hash. */
+function sameBytes(was: LocalView, is: LocalView, adopt: Applied["adopt"]): boolean {
+  if (bytesOf(was) === bytesOf(is)) return true;
+  const { content } = was;
+  if (content.from === "blob")
+    return adopt.some(({ blob, node, same }) => blob === content.blob && node === is.node && same);
+  const hash = is.content.from === "cloud" ? is.mirror?.hash : undefined;
+  return hash !== undefined && was.mirror?.hash === hash && was.size === is.size;
 }
 
 function bytesOf({ kind, content, mirror }: LocalView): string | undefined {

@@ -36,6 +36,8 @@ export interface CommandParts {
   readonly clock: Clock;
   readonly found: KeptFound;
   isSignedIn(): boolean;
+  /** Resolves when the kernel has heard of every change made until now: what is answered is true for who looks afterwards. */
+  told(): Promise<void>;
 }
 
 const PIN = "user.onedrive.pin";
@@ -75,23 +77,30 @@ function reports(parts: CommandParts): Some<Reports> {
 type Pushes = "sync" | "retry" | "cancel" | "undo" | "release" | "resolve";
 
 function pushes(parts: CommandParts): Some<Pushes> {
-  const { store, vfs, flusher, puller } = parts;
+  const { store, vfs, flusher, puller, told } = parts;
+  const cancelled: Handlers["cancel"] = async ({ op }) => {
+    const done = flusher.cancel(opId(op));
+    await told();
+    return named(op, done);
+  };
   return {
     async sync(_takes, signal) {
       const pulled = await puller.sync();
       const settled = await vfs.settle();
       await flusher.sync(signal);
+      await told();
       if (!pulled.ok) return pulled;
       return settled.ok ? ok(await statusOf(parts)) : settled;
     },
     retry: async ({ op }) => named(op, flusher.retry(opId(op))),
-    cancel: async ({ op }) => named(op, flusher.cancel(opId(op))),
-    undo: async ({ op }) => named(op, flusher.cancel(opId(op))),
+    cancel: cancelled,
+    undo: cancelled,
     release: async () => ok({ released: flusher.releaseHeld() }),
     async resolve({ path, keep }) {
       const node = find(parts, path);
       if (!node.ok) return node;
       const done = await resolveConflict({ store, vfs, node: node.value, keep });
+      await told();
       return done.ok ? ok({ path }) : done;
     },
   };

@@ -15,7 +15,7 @@ import { scope, type Scope } from "../base/scope.ts";
 import { serveControl } from "../control/socket-server.ts";
 import { socketPathOf, sourceOf } from "../control/whereabouts.ts";
 import { recoverContent } from "../content/recover-content.ts";
-import { fuseNativeHost } from "../host/fuse-native-host.ts";
+import { chooseHost } from "../host/choose-host.ts";
 import type { Mounted } from "../host/host.ts";
 import type { Config } from "../model/config.ts";
 import { ROOT } from "../model/ids.ts";
@@ -59,7 +59,8 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   const parts = await buildParts(config, folders.value, { opened, onDefect: around.onDefect });
   if (!parts.ok) return failed({ exit: 32, why: parts.fault.why });
   const socketPath = socketPathOf(config.runtimeDir, config.account);
-  const mounted = await fuseNativeHost().mount(parts.value.vfs, {
+  const host = chooseHost(config.host, (why) => log("daemon").trace(why));
+  const mounted = await host.mount(parts.value.vfs, {
     mountpoint: config.mountpoint,
     attrTimeoutMs: config.attrTimeoutMs,
     entryTimeoutMs: config.entryTimeoutMs,
@@ -70,7 +71,11 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   });
   if (!mounted.ok) return failed({ exit: 32, why: mounted.fault.why });
   parts.value.mounted(mounted.value);
-  const control = await serveControl(socketPath, commands(parts.value), around.onDefect);
+  const control = await serveControl(
+    socketPath,
+    commands({ ...parts.value, vfs: parts.value.ownVfs }),
+    around.onDefect,
+  );
   opened.add("the control socket", () => control.close());
   await rootListed(parts.value);
   parts.value.goOnline();

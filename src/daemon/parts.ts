@@ -37,9 +37,14 @@ import type { CommandParts } from "./commands.ts";
 import { networkDoor, openSignIn } from "./open-sign-in.ts";
 import { keepFound, type KeptFound } from "./keep-found.ts";
 import { keepPinned, type Pins } from "./pins.ts";
+import { tellingVfs } from "./telling-vfs.ts";
 
 export interface Parts extends CommandParts {
   readonly vfs: Vfs & VfsControl;
+  /** For what the daemon changes by itself: the kernel is told. */
+  readonly ownVfs: Vfs & VfsControl;
+  /** Resolves when the kernel has heard of every change made until now. */
+  told(): Promise<void>;
   /** The kernel door is open: it hears what to forget from now on. */
   mounted(door: Mounted): void;
   /** What talks to the cloud is loaded, and may begin. Before that nothing of it takes time from those who wait for the mount. */
@@ -118,6 +123,8 @@ export async function buildParts(
     clock: systemClock,
     isSignedIn,
     found,
+    ownVfs: tellingVfs(vfs, () => late.door),
+    told: async () => late.door?.told(),
     mounted: (door) => void (late.door = door),
     goOnline: network.value.open,
     listed,
@@ -253,8 +260,12 @@ function joints(
 ): { applied(applied: Applied): void; online(up: boolean): void; changed(event: VfsEvent): void } {
   return {
     applied(applied) {
-      for (const node of applied.nodes) late.door?.forgetNode(node);
-      for (const { parent, name } of applied.entries) late.door?.forgetEntry(parent, name);
+      const renewed = new Set(applied.renewed);
+      for (const node of applied.nodes) late.door?.forgetNode(node, renewed.has(node));
+      for (const { parent, name } of applied.entries) {
+        late.door?.forgetEntry(parent, name);
+        late.vfs?.changedElsewhere(parent, name);
+      }
       late.flusher?.wake();
       late.pins?.wake();
       late.found?.wake();
@@ -267,7 +278,7 @@ function joints(
     changed(event) {
       if (event.kind === "logged") late.flusher?.wake();
       else if (event.kind === "entry") late.door?.forgetEntry(event.parent, event.name);
-      else if (event.kind === "node") late.door?.forgetNode(event.node);
+      else if (event.kind === "node") late.door?.forgetNode(event.node, true);
       else late.pins?.wake();
     },
   };

@@ -37,7 +37,7 @@ export function restore(store: Store, nodes: readonly ItemKey[]): Result<Applied
     changeTrees(tx, new Map([...all].map((node): [ItemKey, NodeChange] => [node, { local: "clean" }])));
     for (const node of all) dropNode(tx, node);
   });
-  return ok({ conflicts: [], nodes: [...all], entries, adopt: [] });
+  return ok({ conflicts: [], nodes: [...all], entries, renewed: [...all], adopt: [] });
 }
 
 function withGoneAbove(read: Reader, node: ItemKey): ItemKey[] {

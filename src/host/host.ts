@@ -20,7 +20,7 @@ export interface MountOptions {
 
 /** Why the mount failed, as one line for a person. */
 export interface MountFault {
-  readonly kind: "noFuse" | "denied" | "notEmpty" | "notFolder" | "missing" | "busy" | "stock" | "failed";
+  readonly kind: "noFuse" | "denied" | "notEmpty" | "notFolder" | "missing" | "busy" | "stock" | "absent" | "failed";
   readonly why: string;
 }
 
@@ -29,9 +29,15 @@ export interface Mounted {
   readonly gone: Promise<void>;
   /** Ends it from our side; `lazy` also when busy. Resolves when it is gone or cannot be ended now (false). */
   unmount(lazy: boolean): Promise<boolean>;
-  /** The kernel should forget what it knows of these: names in a folder, attributes and pages of a node. A host without the means ignores it. */
+  /**
+   * The kernel should forget what it knows of these: a name in a folder, the attributes of a node; with `bytes` also its pages: the
+   * file has other bytes than were read or written through this mount. Called after the change was committed. A host without the
+   * means ignores it.
+   */
   forgetEntry(parent: ItemKey, name: string): void;
-  forgetNode(node: ItemKey): void;
+  forgetNode(node: ItemKey, bytes: boolean): void;
+  /** Resolves when the kernel has heard everything it was to forget until now. */
+  told(): Promise<void>;
 }
 
 export interface Host {

@@ -157,3 +157,22 @@ export const UNMOUNT_CUTS_MAX = 100;
 export const READDIR_STEP_ENTRIES = 1_000;
 /** Kernel nodes whose page versions are remembered. */
 export const PAGE_VERSIONS_MAX = 100_000;
+
+/** One write of a program comes in pieces of at most this (the kernel's own limit is 256 pages by default). */
+export const WRITE_BYTES_MAX = 1024 ** 2;
+/** Asked of the kernel; what it really reads ahead is its own limit for the device. */
+export const READAHEAD_BYTES_MAX = 1024 ** 2;
+/** Calls that the kernel sends without anybody waiting for them (reads ahead, closes), at once. */
+export const BACKGROUND_MAX = 64;
+/** Written bytes up to this are copied out of the memory they came in; of more, the memory itself is kept until they are stored. */
+export const WRITE_COPY_BYTES_MAX = 16 * 1024;
+/** Memory for requests that is kept for reuse, in pieces of a little over WRITE_BYTES_MAX. */
+export const REQUEST_ROOMS_KEPT = 8;
+/** Requests taken from the kernel before other work of the process has its turn. */
+export const REQUESTS_PER_TURN = 16;
+/** A listing is answered in pieces of at most this. */
+export const REPLY_BYTES_MAX = 1024 ** 2;
+/** Notices to the kernel written in one go. */
+export const NOTICE_BATCH_MAX = 256;
+/** A notice waits this long for calls on its node. */
+export const NOTICE_HELD_MAX_MS = 1_000;

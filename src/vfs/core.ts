@@ -53,8 +53,8 @@ export interface Core extends VfsOptions {
   readonly files: OpenFiles;
   /** Files gone here that somebody has open: what they looked like. */
   readonly orphans: Map<ItemKey, Orphan>;
-  /** Spellings other than the true one under which names were looked up, by slot. */
-  readonly spellings: Map<string, Set<string>>;
+  /** Under which names, other than the item's own, slots were looked up, found or not; the oldest first. */
+  readonly spellings: Map<string, { readonly parent: ItemKey; readonly names: Set<string> }>;
   readonly waiting: Waiting;
   /** Appends to one Source go one after another: each begins at the end that the one before made. */
   readonly appends: KeyedLock<Source>;

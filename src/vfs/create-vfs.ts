@@ -7,11 +7,11 @@ import type { Dirtied } from "../content/content.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { getattr, setattr } from "./attributes.ts";
 import { makeCore, type Core, type VfsOptions } from "./core.ts";
-import { fsyncdir, mkdir, parentOf, readdir } from "./directory.ts";
+import { fsyncdir, mkdir, parentOf, readdir, readdirPlus } from "./directory.ts";
 import { create, flush, fsync, open, read, release, write } from "./file.ts";
 import { settleIdentity } from "./identity.ts";
 import { makeLocks } from "./locks.ts";
-import { lookup } from "./lookup.ts";
+import { forgetSpellings, lookup } from "./lookup.ts";
 import { rmdir, unlink } from "./remove.ts";
 import { rename } from "./rename.ts";
 import { makeRoom } from "./room.ts";
@@ -31,6 +31,8 @@ export interface VfsControl {
   readonly dirtied: Dirtied;
   /** An upload of a node was acknowledged: if the node is gone here, the file in its place takes the item over. In the same turn. */
   reunite(node: ItemKey): void;
+  /** A name was changed from elsewhere: the kernel hears of the other spellings under which it was looked up. */
+  changedElsewhere(parent: ItemKey, name: string): void;
   /** Decides what waits for a moment of quiet now: before a sync, and before the last push of an unmount. */
   settle(): Promise<Answer<undefined>>;
   /** Commits lengths and times of open files, so that a kill -9 from now on loses nothing that was written. */
@@ -52,6 +54,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     getattr: (node, handle) => getattr(core, node, handle),
     setattr: (node, change, _caller, handle) => setattr(core, node, change, handle),
     readdir: (folder, after, most) => readdir(core, folder, after, most),
+    readdirPlus: (folder, after, most) => readdirPlus(core, folder, after, most),
     create: (parent, name, mode, flags) => create(core, parent, name, { mode, flags }),
     open: (node, flags) => open(core, node, flags),
     read: (handle, position, length, signal) => read(core, handle, { position, length, signal }),
@@ -81,6 +84,7 @@ function control(core: Core): VfsControl {
       if (done.ok) afterwards(core, done.value);
       else core.log.fault("an item could not follow its file", { why: done.fault.why });
     },
+    changedElsewhere: (parent, name) => forgetSpellings(core, parent, name),
     settle: () => splitNow(core),
     checkpointOpenFiles() {
       const answers = [...core.files.all()].map((file) => save(core, file.source));

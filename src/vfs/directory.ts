@@ -6,13 +6,13 @@ import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { Folded, ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
-import { changeTrees, localAt, localChildren, newNode, viewLocal } from "../store/tree.ts";
+import { changeTrees, localAt, localChildren, newNode, viewLocal, type LocalView } from "../store/tree.ts";
 import { attributes, touchFolder } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
 import { record } from "./pending.ts";
 import { afterwards } from "./settle.ts";
-import type { Answer, Attributes, DirectoryEntry, Reply } from "./vfs.ts";
+import type { Answer, Attributes, DirectoryEntry, FullDirectoryEntry, Reply } from "./vfs.ts";
 
 export function parentOf(core: Core, node: ItemKey): Answer<ItemKey> {
   const view = living(core, node);
@@ -30,15 +30,40 @@ export function readdir(
   return whenListed(core, folder, () => ok(entries(core, folder, after as Folded | undefined, most)));
 }
 
+export function readdirPlus(
+  core: Core,
+  folder: ItemKey,
+  after: string | undefined,
+  most: number,
+): Reply<readonly FullDirectoryEntry[]> {
+  const here = folderAt(core, folder);
+  if (!here.ok) return here;
+  return whenListed(core, folder, () =>
+    ok(
+      views(core, folder, after as Folded | undefined, most).map((view) => ({
+        ...entry(view),
+        attributes: attributes(core, view, core.read.facts.get(view.node) ?? {}),
+      })),
+    ),
+  );
+}
+
 function entries(core: Core, folder: ItemKey, after: Folded | undefined, most: number): DirectoryEntry[] {
-  const found: DirectoryEntry[] = [];
+  return views(core, folder, after, most).map(entry);
+}
+
+function views(core: Core, folder: ItemKey, after: Folded | undefined, most: number): LocalView[] {
+  const found: LocalView[] = [];
   if (most <= 0) return found;
   for (const node of localChildren(core.read, folder, after)) {
-    const { name, kind } = viewLocal(core.read, node)!;
-    found.push({ name, inode: node, kind, cookie: fold(name) });
+    found.push(viewLocal(core.read, node)!);
     if (found.length >= most) break;
   }
   return found;
+}
+
+function entry({ name, node, kind }: LocalView): DirectoryEntry {
+  return { name, inode: node, kind, cookie: fold(name) };
 }
 
 export function mkdir(core: Core, parent: ItemKey, name: string, mode: number): Reply<Attributes> {

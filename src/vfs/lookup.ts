@@ -23,13 +23,15 @@ export function lookup(core: Core, parent: ItemKey, name: string): Reply<Attribu
   if (here !== undefined) return ok(found(core, here, name));
   return whenListed(core, parent, () => {
     const node = localAt(core.read, parent, fold(name));
-    return node === undefined ? fault("notFound", "no such name") : ok(found(core, node, name));
+    if (node !== undefined) return ok(found(core, node, name));
+    noteSpelling(core, parent, name);
+    return fault("notFound", "no such name");
   });
 }
 
 function found(core: Core, node: ItemKey, name: string): Attributes {
   const view = viewLocal(core.read, node)!;
-  if (view.name !== name) noteSpelling(core, view, name);
+  if (view.name !== name) noteSpelling(core, view.parent, name);
   return attributes(core, view, core.read.facts.get(node) ?? {});
 }
 
@@ -78,24 +80,35 @@ function cloudPathLength(read: Reader, parent: ItemKey, name: string): number {
   return length;
 }
 
-// ---- spellings: the kernel caches a name as it was asked for ------------------------------------------------------------------
+// ---- spellings: the kernel caches a name as it was asked for, also that nothing is called so -----------------------------------
 
-/** Bounded; forgetting one costs at most a stale entry until the kernel's time-out. */
-function noteSpelling(core: Core, view: LocalView, name: string): void {
-  const slot = slotKey(view.parent, fold(name));
-  const known = core.spellings.get(slot);
-  if (known) return void known.add(name);
-  if (core.spellings.size >= SPELLINGS_MAX) core.spellings.clear();
-  core.spellings.set(slot, new Set([name]));
-}
-
-/** The occupant of a slot has changed: the kernel forgets what it knows under other spellings than the one it used. */
-export function forgetSpellings(core: Core, parent: ItemKey, name: string): void {
+/** Bounded: the kernel forgets what is not remembered here any more. */
+function noteSpelling(core: Core, parent: ItemKey, name: string): void {
   const slot = slotKey(parent, fold(name));
   const known = core.spellings.get(slot);
-  if (!known) return;
+  if (known) return void known.names.add(name);
+  if (core.spellings.size >= SPELLINGS_MAX) dropOldest(core);
+  core.spellings.set(slot, { parent, names: new Set([name]) });
+}
+
+function dropOldest(core: Core): void {
+  for (const [slot, { parent, names }] of core.spellings) {
+    core.spellings.delete(slot);
+    for (const name of names) core.changed({ kind: "entry", parent, name });
+    return;
+  }
+}
+
+/**
+ * What a slot holds has changed by way of `name`, which the kernel knows about: it forgets what it knows under other spellings, and
+ * under the name that the item itself had.
+ */
+export function forgetSpellings(core: Core, parent: ItemKey, name: string, ownName = name): void {
+  const slot = slotKey(parent, fold(name));
+  const names = core.spellings.get(slot)?.names;
   core.spellings.delete(slot);
-  for (const spelling of known) if (spelling !== name) core.changed({ kind: "entry", parent, name: spelling });
+  for (const spelling of names ?? []) if (spelling !== name) core.changed({ kind: "entry", parent, name: spelling });
+  if (ownName !== name && !names?.has(ownName)) core.changed({ kind: "entry", parent, name: ownName });
 }
 
 function slotKey(parent: ItemKey, name: Folded): string {

@@ -68,7 +68,7 @@ function removeEntry(core: Core, view: LocalView, asked: string): Answer<undefin
     if (orphaned) core.orphans.delete(view.node);
     return done;
   }
-  forgetSpellings(core, view.parent, asked);
+  forgetSpellings(core, view.parent, asked, view.name);
   afterwards(core, done.value);
   sweepSoon(core);
   return ok();

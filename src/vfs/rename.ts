@@ -99,8 +99,8 @@ function replace(core: Core, mover: LocalView, target: LocalView | undefined, re
     if (target && orphaned) core.orphans.delete(target.node);
     return done;
   }
-  forgetSpellings(core, from.parent, from.name);
-  forgetSpellings(core, to.parent, to.name);
+  forgetSpellings(core, from.parent, from.name, mover.name);
+  forgetSpellings(core, to.parent, to.name, target?.name);
   afterwards(core, done.value);
   if (target) sweepSoon(core);
   return ok();
@@ -132,8 +132,8 @@ function exchange(core: Core, one: LocalView, there: ItemKey | undefined, reques
     return settleIdentity(core, tx, [one.node, other.node]);
   });
   if (!done.ok) return done;
-  forgetSpellings(core, from.parent, from.name);
-  forgetSpellings(core, to.parent, to.name);
+  forgetSpellings(core, from.parent, from.name, one.name);
+  forgetSpellings(core, to.parent, to.name, other.name);
   afterwards(core, done.value);
   return ok();
 }

@@ -44,6 +44,10 @@ export interface DirectoryEntry {
   readonly cookie: string;
 }
 
+export interface FullDirectoryEntry extends DirectoryEntry {
+  readonly attributes: Attributes;
+}
+
 /** What setattr changes; times as given, "now" for UTIME_NOW. */
 export interface AttributeChange {
   readonly mode?: number;
@@ -92,6 +96,8 @@ export interface Vfs {
   setattr(node: ItemKey, change: AttributeChange, caller: Caller, handle?: HandleId): Reply<Attributes>;
   /** Entries after the cookie (from the start without), without `.` and `..`, at most `most`. */
   readdir(folder: ItemKey, after: string | undefined, most: number): Reply<readonly DirectoryEntry[]>;
+  /** The same with what stat would show of each. */
+  readdirPlus(folder: ItemKey, after: string | undefined, most: number): Reply<readonly FullDirectoryEntry[]>;
 
   create(
     parent: ItemKey,

@@ -174,7 +174,13 @@ test("a gone folder takes along what is below, not what left: apply B3", () => {
 
 test("an echo changes nothing, tags alone change the Mirror alone: apply B4", () => {
   const it = world();
-  assert.deepEqual(it.take(file("c", "root", "two")), { conflicts: [], adopt: [], nodes: [], entries: [] });
+  assert.deepEqual(it.take(file("c", "root", "two")), {
+    conflicts: [],
+    adopt: [],
+    nodes: [],
+    entries: [],
+    renewed: [],
+  });
   const churn = it.take(file("c", "root", "two", { n: 9 }));
   assert.deepEqual([churn.nodes, churn.entries], [[], []]);
   assert.match(it.store.read.mirror.get(it.node("c"))?.eTag ?? "", /,9"$/);

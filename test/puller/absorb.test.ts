@@ -10,7 +10,7 @@ import { REPAIR_ROUNDS_MAX } from "../../src/model/limits.ts";
 import { absorber } from "../../src/puller/absorb.ts";
 import type { Pulling } from "../../src/puller/pulling.ts";
 
-const DONE = ok({ conflicts: [], nodes: [], entries: [], adopt: [] });
+const DONE = ok({ conflicts: [], nodes: [], entries: [], renewed: [], adopt: [] });
 
 function parts(batch: (batch: Batch) => ReturnType<Apply["batch"]>) {
   const seen = { batches: 0, reads: [] as ItemId[], freezes: 0, faults: 0 };

@@ -39,12 +39,23 @@ export interface HostWishes {
   readonly timeoutMs?: number;
   readonly readOnly?: boolean;
   readonly dir?: string;
+  /** Default: fuse-native, or what the environment's HOST says. */
+  readonly host?: HostName;
 }
 
-export async function startHost({ timeoutMs = 1000, readOnly = false, dir }: HostWishes = {}): Promise<HostProcess> {
+export type HostName = "fuse-native" | "kernel";
+export const hostNames: readonly HostName[] = ["fuse-native", "kernel"];
+
+export async function startHost({
+  timeoutMs = 1000,
+  readOnly = false,
+  dir,
+  host,
+}: HostWishes = {}): Promise<HostProcess> {
   const home = mkdtempSync(join(tmpdir(), "onedrive-host-"));
   const mountpoint = dir ?? home;
-  const args = [mountpoint, String(timeoutMs), readOnly ? "ro" : "rw"];
+  const name = host ?? process.env["HOST"] ?? "fuse-native";
+  const args = [mountpoint, String(timeoutMs), readOnly ? "ro" : "rw", name];
   const child = fork(join(import.meta.dirname, "host-server.ts"), args, { execArgv: ["--import", "tsx"] });
   const defects: string[] = [];
   const answers: ((value: unknown) => void)[] = [];

@@ -1,8 +1,9 @@
 /**
- * Mounts the memory vfs through the real host: `host-server.ts MOUNTPOINT` (started by host-process.ts). Reports over IPC: `{ up }` or
+ * Mounts the memory vfs through the real host: `host-server.ts MOUNTPOINT TIMEOUT_MS ro|rw HOST` (started by host-process.ts). Reports over IPC: `{ up }` or
  * `{ fault }` once, `{ gone }`, `{ defect }`, and an answer to every message. Never touches the mount itself.
  */
-import { fuseNativeHost } from "../../src/host/fuse-native-host.ts";
+import assert from "node:assert/strict";
+import { chooseHost } from "../../src/host/choose-host.ts";
 import type { Mounted } from "../../src/host/host.ts";
 import { memoryVfs } from "./memory-vfs.ts";
 
@@ -14,7 +15,9 @@ export type Question =
   | { ask: "exit"; code: number };
 
 const vfs = memoryVfs();
-const mounted = await fuseNativeHost().mount(vfs, {
+const name = process.argv[5] === "kernel" ? "kernel" : "fuse-native";
+const host = chooseHost(name, (why) => assert.fail(why));
+const mounted = await host.mount(vfs, {
   mountpoint: process.argv[2] ?? "",
   attrTimeoutMs: Number(process.argv[3] ?? 1000),
   entryTimeoutMs: Number(process.argv[3] ?? 1000),
@@ -40,9 +43,13 @@ async function reply(mount: Mounted, question: Question): Promise<void> {
     case "unmount":
       return tell(await mount.unmount(question.lazy));
     case "replaceBytes":
-      return tell(vfs.replaceBytes(question.path, question.bytes));
+      mount.forgetNode(vfs.replaceBytes(question.path, question.bytes), true);
+      await mount.told();
+      return tell("done");
     case "moveElsewhere":
-      return tell(vfs.moveElsewhere(question.from, question.to));
+      for (const { parent, name } of vfs.moveElsewhere(question.from, question.to)) mount.forgetEntry(parent, name);
+      await mount.told();
+      return tell("done");
     case "state": {
       const { openCount, nodeCount, largestWrite, calls } = vfs;
       return tell({

@@ -33,8 +33,8 @@ export interface MemoryVfs extends Vfs {
   readonly largestWrite: number;
   /** What another device would do: changes the bytes without a call. */
   replaceBytes(path: string, bytes: string): ItemKey;
-  /** What another device would do: moves it without the kernel's knowledge. */
-  moveElsewhere(from: string, to: string): void;
+  /** What another device would do: moves it without the kernel's knowledge. Answers the names that changed. */
+  moveElsewhere(from: string, to: string): { parent: ItemKey; name: string }[];
 }
 
 /** Inode numbers start here: past 32 bits. */
@@ -187,6 +187,15 @@ export function memoryVfs(): MemoryVfs {
         const page = from < 0 ? [] : all.slice(from, from + most);
         return ok(page.map((name): DirectoryEntry => entry(child(folder, name)!)));
       }),
+    readdirPlus: (inode, after, most) =>
+      inFolder(inode, (folder) => {
+        const all = [...folder.children.keys()].sort();
+        const from = after === undefined ? 0 : all.findIndex((name) => name > after);
+        const page = from < 0 ? [] : all.slice(from, from + most);
+        return ok(
+          page.map((name) => ({ ...entry(child(folder, name)!), attributes: attributes(child(folder, name)!) })),
+        );
+      }),
     create: (parent, name, mode, flags) =>
       inFolder(parent, (folder) => {
         if (Buffer.byteLength(name) > 255) return fault("nameTooLong", name);
@@ -314,7 +323,9 @@ export function memoryVfs(): MemoryVfs {
     moveElsewhere(from, to) {
       const node = at(from);
       const parent = at(to.slice(0, to.lastIndexOf("/")));
+      const before = { parent: node.parent, name: node.name };
       replace(node, nodes.get(node.parent)!, parent, to.slice(to.lastIndexOf("/") + 1));
+      return [before, { parent: node.parent, name: node.name }];
     },
     get openCount() {
       return handles.size;

@@ -67,7 +67,14 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
     XDG_RUNTIME_DIR: join(home, "run"),
     ...wishes.env,
   };
-  const options = { endpoint: sim.url, poll: "1", write_back: "0.2", cache_free: "0", ...wishes.options };
+  const options = {
+    endpoint: sim.url,
+    poll: "1",
+    write_back: "0.2",
+    cache_free: "0",
+    host: process.env["HOST"] ?? "auto",
+    ...wishes.options,
+  };
   const list = Object.entries(options).map(([name, value]) => (value === "" ? name : `${name}=${value}`));
   const socket = socketPathOf(join(home, "run/mount.onedrive"), "default");
   const errors: string[] = [];

@@ -1,0 +1,105 @@
+/**
+ * Listing a folder. The kernel gives a place and room for so many bytes; entries are packed until one does not fit, each with the
+ * place behind it (folder-streams.ts). READDIRPLUS hands over the node and the attributes of every entry as a lookup would, all
+ * from one call of the vfs, so that a whole `ls -l` or `find` needs no call per file.
+ *
+ * The kernel may keep a listing in its pages: it drops it at any change it makes itself, and a change made elsewhere comes with a notice.
+ */
+import { constants } from "node:os";
+import { ok } from "../../base/result.ts";
+import { itemKey, type ItemKey } from "../../model/ids.ts";
+import { READDIR_STEP_ENTRIES, REPLY_BYTES_MAX } from "../../model/limits.ts";
+import type { Answer, Attributes, DirectoryEntry, Reply } from "../../vfs/vfs.ts";
+import type { FolderStream } from "./folder-streams.ts";
+import type { Frame } from "./frame.ts";
+import { answer, attrValid, giveNothing, LOOKS, type Session } from "./session.ts";
+import { DIRENT_BYTES, ENTRY_BYTES, openedAs } from "./wire.ts";
+
+const { EBADF, EINVAL } = constants.errno;
+const DOTS = 2;
+const PLACE_MAX = 2 ** 31;
+
+export function opendir(at: Session, frame: Frame): void {
+  const node = itemKey(frame.node);
+  answer(at, frame, at.vfs.getattr(node), (_at, unique) => {
+    const stream = at.streams.open();
+    const keep = at.notices.untold(node) ? 0 : openedAs.keepPages;
+    if (!at.out.opened(unique, stream, openedAs.cacheFolder | keep)) at.streams.close(stream);
+  });
+}
+
+export function releasedir(at: Session, frame: Frame): void {
+  if (at.streams.close(frame.u64(0))) at.out.empty(frame.unique);
+  else at.out.error(frame.unique, EBADF);
+}
+
+export function fsyncdir(at: Session, frame: Frame): void {
+  answer(at, frame, at.vfs.fsyncdir(itemKey(frame.node)), giveNothing);
+}
+
+export const readdir = (at: Session, frame: Frame): void => list(at, frame, false);
+export const readdirplus = (at: Session, frame: Frame): void => list(at, frame, true);
+
+type Entry = DirectoryEntry & { readonly attributes?: Attributes };
+
+interface Page {
+  readonly folder: ItemKey;
+  readonly stream: FolderStream;
+  readonly plus: boolean;
+  readonly place: number;
+  readonly room: number;
+}
+
+function list(at: Session, frame: Frame, plus: boolean): void {
+  const stream = at.streams.get(frame.u64(0));
+  if (!stream) return void at.out.error(frame.unique, EBADF);
+  const [place, room] = [frame.u64(8), Math.min(frame.u32(16), REPLY_BYTES_MAX)];
+  if (place > PLACE_MAX) return void at.out.error(frame.unique, EINVAL);
+  const page: Page = { folder: itemKey(frame.node), stream, plus, place, room };
+  answer(at, frame, entriesFor(at, page), (_at, unique, entries) => give(at, unique, page, entries), LOOKS);
+}
+
+/** At least as many entries as fit, if there are so many. */
+function entriesFor(at: Session, page: Page): Reply<readonly Entry[]> {
+  const { stream, place, plus, folder } = page;
+  const behind = Math.max(place - DOTS, 0);
+  if (behind >= stream.cookies.length) return catchUp(at, page);
+  const least = (plus ? ENTRY_BYTES : 0) + DIRENT_BYTES + 8;
+  const most = Math.min(Math.ceil(page.room / least), READDIR_STEP_ENTRIES);
+  const after = stream.cookies[behind];
+  return plus ? at.vfs.readdirPlus(folder, after, most) : at.vfs.readdir(folder, after, most);
+}
+
+/** A place of another stream: counted from the start. */
+async function catchUp(at: Session, page: Page): Promise<Answer<readonly Entry[]>> {
+  const { stream, place, folder } = page;
+  while (place - DOTS >= stream.cookies.length) {
+    const missing = Math.min(place - DOTS - stream.cookies.length + 1, READDIR_STEP_ENTRIES);
+    const entries = await at.vfs.readdir(folder, stream.cookies.at(-1), missing);
+    if (!entries.ok || entries.value.length === 0) return entries;
+    for (const { cookie } of entries.value) stream.cookies.push(cookie);
+  }
+  return entriesFor(at, page);
+}
+
+function give(at: Session, unique: number, page: Page, entries: readonly Entry[]): void {
+  const { plus, stream } = page;
+  const pack = at.streams.pack(page.room);
+  const handed: ItemKey[] = [];
+  let { place } = page;
+  while (place < DOTS && pack.add(dot(at, page.folder, place), place + 1, plus)) place++;
+  for (const entry of place < DOTS ? [] : entries) {
+    if (!pack.add(entry, place + 1, plus)) break;
+    if (entry.attributes) {
+      pack.attributes(entry.attributes, at.entryValid, attrValid(at, entry.inode));
+      handed.push(entry.inode);
+    }
+    stream.cookies[++place - DOTS] = entry.cookie;
+  }
+  if (at.out.payload(unique, pack.bytes())) for (const node of handed) at.nodes.add(node);
+}
+
+function dot(at: Session, folder: ItemKey, place: number): Pick<Entry, "name" | "inode" | "kind"> {
+  const parent = place === 0 ? ok(folder) : at.vfs.parentOf(folder);
+  return { name: place === 0 ? "." : "..", inode: parent.ok ? parent.value : folder, kind: "folder" };
+}

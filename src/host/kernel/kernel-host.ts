@@ -1,0 +1,88 @@
+/**
+ * The host that speaks the FUSE protocol itself. It checks the mountpoint, obtains the descriptor, greets the kernel, and from then on
+ * answers calls by inode on the event loop's own thread, in the same turn when the vfs does. The kernel is told what changed elsewhere
+ * (notices.ts), so names and attributes are believed for long.
+ *
+ * The end: the kernel has no mount any more. Calls that still wait are aborted, and `gone` resolves when they are through, or after a
+ * grace. A process that ends without all this lets go of the descriptor, which ends the mount for everybody.
+ */
+import { sleep, systemClock, type Clock } from "../../base/clock.ts";
+import { failed, ok, type Result } from "../../base/result.ts";
+import { UNMOUNT_GRACE_MS } from "../../model/limits.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
+import { endMount, endOfMount } from "../ending.ts";
+import type { Host, Mounted, MountFault, MountOptions } from "../host.ts";
+import { unmount } from "../mount-table.ts";
+import { prepareMountpoint } from "../mountpoint.ts";
+import { connection } from "./connection.ts";
+import { fuseDevice, type FuseDevice } from "./fuse-device.ts";
+import { newSession } from "./new-session.ts";
+import { obtainDevice } from "./obtain-device.ts";
+
+const TIMEOUT_MS_DEFAULT = 3_600_000;
+
+export function kernelHost(clock: Clock = systemClock): Host {
+  return {
+    name: "kernel",
+    async mount(vfs, options) {
+      const device = fuseDevice();
+      if (!device.ok) return device;
+      const place = await prepareMountpoint(options, clock);
+      if (!place.ok) return place;
+      const here = { ...options, mountpoint: place.value };
+      const fd = await obtainDevice(device.value, here);
+      return fd.ok ? serve(vfs, here, { device: device.value, fd: fd.value, clock }) : fd;
+    },
+  };
+}
+
+interface Obtained {
+  readonly device: FuseDevice;
+  readonly fd: number;
+  readonly clock: Clock;
+}
+
+async function serve(
+  vfs: Vfs,
+  options: MountOptions,
+  { device, fd, clock }: Obtained,
+): Promise<Result<Mounted, MountFault>> {
+  const { mountpoint, onDefect } = options;
+  const ending = endOfMount();
+  const line = connection({ device, fd, onDefect, ended: () => void wind() });
+  let greeted: (refusal: string | undefined) => void = () => undefined;
+  const greeting = new Promise<string | undefined>((resolve) => (greeted = resolve));
+  const { session, take } = newSession(vfs, line, {
+    clock,
+    onDefect,
+    attrTimeoutMs: options.attrTimeoutMs ?? TIMEOUT_MS_DEFAULT,
+    entryTimeoutMs: options.entryTimeoutMs ?? TIMEOUT_MS_DEFAULT,
+    onGreeting: (refusal) => greeted(refusal),
+  });
+
+  async function wind(): Promise<void> {
+    greeted("the mount went away at once");
+    session.notices.stop();
+    session.pending.abortAll();
+    for (let waited = 0; session.pending.count > 0 && waited < UNMOUNT_GRACE_MS; waited += 10) await sleep(clock, 10);
+    ending.reached();
+  }
+
+  line.start(take);
+  const refusal = await greeting;
+  if (refusal !== undefined) {
+    line.end();
+    await unmount(mountpoint, true);
+    return failed({ kind: "failed", why: `cannot mount at ${mountpoint}: ${refusal}` });
+  }
+  return ok({
+    gone: ending.gone,
+    unmount: (lazy) => endMount(mountpoint, { ...ending, cut: line.end }, { lazy, clock }),
+    forgetEntry: session.notices.entry,
+    forgetNode(node, bytes) {
+      if (bytes) session.handles.renewed(node);
+      session.notices.node(node, bytes);
+    },
+    told: session.notices.told,
+  });
+}
