@@ -201,7 +201,8 @@ function buildFound(
       device: device(),
       localOnlyPatterns: config.localOnlyNames,
       now: () => systemClock.now(),
-      applied: (changed) => joints(late, content).applied({ ...changed, conflicts: [], adopt: [] }),
+      applied: (changed) =>
+        joints(late, content).applied({ ...changed, renewed: changed.nodes, conflicts: [], adopt: [] }),
       onDefect,
     }),
     content,
