@@ -1,9 +1,9 @@
 /**
  * What the kernel says about mountpoints (/proc/self/mountinfo), and the commands that change it. Commands are run with argument
- * vectors, never through a shell. Nothing here looks *into* a mount, except `isStale`, which asks for its root with a deadline.
+ * vectors, never through a shell. Nothing here looks *into* a mount, except `liveness`, which asks for its root with a deadline.
  */
 import { execFile } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import { sleep, type Clock } from "../base/clock.ts";
 import { MOUNT_ANSWER_WAIT_MS } from "../model/limits.ts";
 
@@ -37,9 +37,12 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
 
 export type Liveness = "answers" | "stale" | "silent";
 
-/** Whether the process behind a FUSE mount still answers. */
+/**
+ * Whether the process behind a FUSE mount still answers. Asked by statfs, which the kernel never answers from its caches: attributes of
+ * the root it knows for a second (or an hour) after that process has died.
+ */
 export async function liveness(mountpoint: string, clock: Clock): Promise<Liveness> {
-  const asked = stat(mountpoint).then(
+  const asked = statfs(mountpoint).then(
     (): Liveness => "answers",
     (error: NodeJS.ErrnoException): Liveness => (gone.has(error.code ?? "") ? "stale" : "answers"),
   );

@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -148,6 +149,7 @@ test("survival: unmounting pushes what is pending and ends with 0; a second daem
   assert.equal(await mount.unmount(), 0);
   assert.equal((await sim.get("last words.txt")).toString(), "said at the end");
   await mount.start();
+  statSync(mount.dir); // the kernel knows the root now, and would go on answering for the dead daemon
   await mount.kill();
   await mount.start(); // over the stale mountpoint
   assert.equal(readFileSync(mount.path("last words.txt"), "utf8"), "said at the end");

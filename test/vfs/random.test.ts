@@ -196,8 +196,7 @@ class Run {
     const records = [...this.world.store.read.ops.range()].map(([, record]) => record.op.node);
     const node = this.random.pick([...records, undefined]);
     const content = node === undefined ? undefined : this.world.view(node)?.content;
-    if (node === undefined || this.sent.has(node) || content?.from !== "blob" || this.world.vfs.isWriting(node))
-      return;
+    if (node === undefined || this.sent.has(node) || content?.from !== "blob" || this.world.vfs.isWriting(node)) return;
     if (!this.world.store.read.mirror.get(node) || !this.world.ops(node).some((op) => op.type === "writeContent"))
       return;
     this.say(`send ${node}`);
