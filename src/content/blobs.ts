@@ -18,18 +18,7 @@ import { FILE_BYTES_MAX, UNNAMED_BLOB_MS } from "../model/limits.ts";
 import { changeTrees, viewLocal } from "../store/tree.ts";
 import { StoreFull, type Reader, type Store, type Writer } from "../store/store.ts";
 import type { Answer } from "./content.ts";
-import {
-  cutFile,
-  DiskFile,
-  diskFault,
-  isFull,
-  readAt,
-  removeFile,
-  syncFile,
-  syncFolder,
-  writeAt,
-  type Files,
-} from "./files.ts";
+import { cutFile, DiskFile, diskFault, isFull, readAt, removeFile, syncFile, syncFolder, type Files } from "./files.ts";
 import { blobIdentity, blobsActedOn } from "./blob-identity.ts";
 import { isSidecar, type Identities } from "./identity.ts";
 
@@ -153,7 +142,7 @@ export class Blobs {
 
   async write(file: BlobFile, position: number, bytes: Uint8Array): Answer<number> {
     if (position + bytes.length > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no file this large");
-    const write = (): Promise<number> => this.#options.files.use(file.disk, (fd) => writeAt(fd, position, bytes));
+    const write = (): Promise<number> => this.#options.files.write(file.disk, position, bytes);
     try {
       const written = await write().catch(async (error: unknown) => {
         if (!isFull(error) || !(await this.#options.makeRoom(bytes.length))) throw error;

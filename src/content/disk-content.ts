@@ -2,7 +2,7 @@
  * Content on disk: clean bytes in the cache folder (cache.ts), unpushed bytes in the state folder (blobs.ts), missing bytes from the
  * cloud (hydrate.ts). Keeps the promises of content.ts; SPEC.md numbers what follows from them and names the tests.
  *
- * All disk work runs on the thread pool, all hashing of large files on a worker; the loop's thread never waits for a disk.
+ * Disk work that may wait runs on the thread pool (files.ts says what does not), all hashing of large files on a worker.
  * The folders are made by `recoverContent`, which runs before this.
  */
 import { join } from "node:path";
@@ -59,7 +59,7 @@ class DiskContent implements Content, SourceOwner {
   readonly dirtied: Dirtied;
   readonly #options: DiskContentOptions;
   readonly #store: Store;
-  readonly #files = new Files(OPEN_FILES_MAX);
+  readonly #files: Files;
   readonly #hasher: Hasher = hasher();
   readonly #cache: Cache;
   readonly #frozen: FrozenBlobs;
@@ -80,12 +80,16 @@ class DiskContent implements Content, SourceOwner {
     const { store, log, clock, drive, limits, onDefect } = options;
     this.#options = options;
     this.#store = store;
+    this.#files = new Files(OPEN_FILES_MAX, clock);
     this.dirtied = options.dirtied;
-    const described = identities((path) => {
-      const folder = path.startsWith(options.cacheDir) ? options.cacheDir : options.stateDir;
-      this.#notes.push(`${folder} has no extended attributes: what each file belongs to is kept in a file beside it`);
-      log.fault(this.#notes.at(-1)!);
-    });
+    const described = identities(
+      (path) => {
+        const folder = path.startsWith(options.cacheDir) ? options.cacheDir : options.stateDir;
+        this.#notes.push(`${folder} has no extended attributes: what each file belongs to is kept in a file beside it`);
+        log.fault(this.#notes.at(-1)!);
+      },
+      () => this.#files.isQuick,
+    );
     const common = { store, log, clock, files: this.#files, identities: described, onDefect };
     const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
     this.blobs = new Blobs({ ...common, makeRoom, folder: join(options.stateDir, BLOBS_FOLDER) });

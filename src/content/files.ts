@@ -1,14 +1,20 @@
 /**
  * The content files as the operating system sees them: a bounded number of open descriptors, and the reads, writes and syncs on them.
- * Everything runs on the thread pool; nothing here blocks the loop. A descriptor in use is never closed.
+ * A descriptor in use is never closed.
+ *
+ * What waits for the disk (syncs, reads, long writes) runs on the thread pool. What usually only reaches the kernel's memory (opening
+ * and closing, writes of up to QUICK_WRITE_BYTES_MAX) is done at once, since going to the pool and back costs many times the work; a disk
+ * that made such a call slow is left to the pool for the next DISK_SLOW_MS. Nothing here syncs on the loop's thread.
  *
  * Failures are Node's errors with a `code`; `diskFault` says what they are for a person. A file that is not there any more
  * is `isMissing`.
  */
 import fs from "node:fs";
 import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Failed } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
+import { DISK_SLOW_MS, QUICK_CALL_MS, QUICK_WRITE_BYTES_MAX } from "../model/limits.ts";
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -31,9 +37,12 @@ export class Files {
   /** Open files in the order of their last use. */
   readonly #open = new Set<DiskFile>();
   readonly #leaving = new Set<DiskFile>();
+  readonly #clock: Clock;
+  #slowUntil = 0;
 
-  constructor(most: number) {
+  constructor(most: number, clock: Clock) {
     this.#most = most;
+    this.#clock = clock;
   }
 
   /** Runs `task` with the descriptor of an existing file. */
@@ -52,7 +61,7 @@ export class Files {
   async create(file: DiskFile, how: "fresh" | "again"): Promise<void> {
     assert(file.fd === undefined && !file.opening, `${file.path} is not open`);
     const flags = how === "fresh" ? "wx+" : "w+";
-    const fd = await openFile(file.path, flags).catch(async (error: unknown) => {
+    const fd = await this.#openPath(file.path, flags).catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
       await fs.promises.mkdir(file.path.slice(0, file.path.lastIndexOf("/")), { recursive: true, mode: FOLDER_MODE });
       return openFile(file.path, flags);
@@ -60,6 +69,20 @@ export class Files {
     file.fd = fd;
     this.#open.add(file);
     this.#shrink();
+  }
+
+  /** Writes all; returns fewer bytes than given only when the disk filled up in the middle. */
+  async write(file: DiskFile, position: number, bytes: Uint8Array): Promise<number> {
+    const { fd } = file;
+    if (fd === undefined || bytes.length > QUICK_WRITE_BYTES_MAX || !this.isQuick)
+      return this.use(file, (open) => writeAt(open, position, bytes));
+    this.#touch(file, fd);
+    return this.#timed(() => writeNow(fd, position, bytes));
+  }
+
+  /** The disk has not made anybody wait lately. */
+  get isQuick(): boolean {
+    return this.#clock.now() >= this.#slowUntil;
   }
 
   /** Gives the descriptor back, as soon as nobody uses it. */
@@ -77,7 +100,7 @@ export class Files {
   }
 
   #opened(file: DiskFile): Promise<number> {
-    file.opening ??= openFile(file.path, "r+").then(
+    file.opening ??= this.#openPath(file.path, "r+").then(
       (fd) => {
         file.opening = undefined;
         file.fd = fd;
@@ -112,7 +135,26 @@ export class Files {
     if (file.fd === undefined) return;
     const fd = file.fd;
     file.fd = undefined;
-    fs.close(fd, () => undefined);
+    if (!this.isQuick) return fs.close(fd, () => undefined);
+    try {
+      this.#timed(() => fs.closeSync(fd));
+    } catch {
+      // The descriptor is gone all the same; what was to be durable was synced before.
+    }
+  }
+
+  async #openPath(path: string, flags: string): Promise<number> {
+    return this.isQuick ? this.#timed(() => fs.openSync(path, flags, FILE_MODE)) : openFile(path, flags);
+  }
+
+  #timed<T>(call: () => T): T {
+    const beganAt = this.#clock.now();
+    try {
+      return call();
+    } finally {
+      const now = this.#clock.now();
+      if (now - beganAt > QUICK_CALL_MS) this.#slowUntil = now + DISK_SLOW_MS;
+    }
   }
 }
 
@@ -134,6 +176,20 @@ export async function writeAt(fd: number, position: number, bytes: Uint8Array): 
   while (done < bytes.length) {
     try {
       done += await writeOnce(fd, bytes, { offset: done, length: bytes.length - done, position: position + done });
+    } catch (error) {
+      if (done > 0 && isFull(error)) return done;
+      throw error;
+    }
+  }
+  return done;
+}
+
+/** As `writeAt`, without the thread pool. */
+function writeNow(fd: number, position: number, bytes: Uint8Array): number {
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
     } catch (error) {
       if (done > 0 && isFull(error)) return done;
       throw error;

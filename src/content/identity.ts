@@ -3,7 +3,7 @@
  * belongs to what without the index. On a file system without user attributes the same words go into a file beside it.
  */
 import { promises as fs } from "node:fs";
-import { getAttribute, setAttribute } from "fs-xattr";
+import { getAttribute, setAttribute, setAttributeSync } from "fs-xattr";
 import { isMissing, removeFile } from "./files.ts";
 
 const ATTRIBUTE = "user.onedrive.identity";
@@ -41,8 +41,8 @@ export interface Identities {
   moved(from: string, to: string): Promise<void>;
 }
 
-/** `onSidecar` is called once, when the first file had to be described beside itself. */
-export function identities(onSidecar: (path: string) => void): Identities {
+/** `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: writing may be done at once (files.ts). */
+export function identities(onSidecar: (path: string) => void, isQuick: () => boolean = () => false): Identities {
   let sidecars = false;
   /** True once an attribute was set: no file has one beside it, then. */
   let attributes = false;
@@ -57,7 +57,8 @@ export function identities(onSidecar: (path: string) => void): Identities {
       const words = JSON.stringify(identity);
       if (sidecars) return beside(path, words);
       try {
-        await setAttribute(path, ATTRIBUTE, words);
+        if (isQuick()) setAttributeSync(path, ATTRIBUTE, words);
+        else await setAttribute(path, ATTRIBUTE, words);
         attributes = true;
       } catch (error) {
         if (isMissing(error)) throw error;

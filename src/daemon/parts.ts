@@ -277,7 +277,7 @@ function joints(
       if (up) late.pins?.wake();
     },
     changed(event) {
-      if (event.kind === "logged") late.flusher?.wake();
+      if (event.kind === "logged") late.flusher?.wake(event.settling);
       else if (event.kind === "entry") late.door?.forgetEntry(event.parent, event.name);
       else if (event.kind === "node") late.door?.forgetNode(event.node, true);
       else late.pins?.wake();

@@ -69,8 +69,11 @@ export interface FlushStatus {
 }
 
 export interface Flusher {
-  /** Something was written to the log, or the trees changed. Cheap: may be called for every operation. */
-  wake(): void;
+  /**
+   * Something was written to the log, or the trees changed. Cheap: may be called for every operation. `settling`: it was nothing but acts
+   * of now, none of which may be sent before its settle window ends.
+   */
+  wake(settling?: boolean): void;
   /** The network is back, or somebody signed in: ends the waiting for it. */
   resume(): void;
   /** Ends settle windows and backoff; resolves when nothing is pending that could go now. */

@@ -59,6 +59,8 @@ class Engine implements Flusher {
   readonly #superseded: Superseded;
   readonly #loop: Loop;
   #fullUntil = 0;
+  /** The loop sleeps because it is too early for a plan. */
+  #dozing = false;
   #telling = false;
   /** Something else than the trees has changed since the last look at what may start. */
   #changed = true;
@@ -92,11 +94,14 @@ class Engine implements Flusher {
     dropOrphanSessions(this.#pushing).catch(options.onDefect);
   }
 
-  wake(): void {
+  wake(settling = false): void {
     // Word of our own acknowledgement comes back here: the plan expected it.
     if (this.#telling) return this.#planning.advance();
-    this.#planning.move();
-    this.#loop.wake();
+    const dueAt = this.#planning.nextAt;
+    if (settling) this.#planning.settle();
+    else this.#planning.move();
+    // A loop that sleeps until the next plan may be made need not be told of every act.
+    if (!this.#dozing || this.#planning.nextAt < dueAt) this.#loop.wake();
   }
 
   resume(): void {
@@ -122,8 +127,8 @@ class Engine implements Flusher {
   }
 
   status(): FlushStatus {
-    const { stale, mayMake, current } = this.#planning;
-    if (stale && (mayMake || current.entries.every((entry) => entry.state === "done"))) this.#plan();
+    const { stale, mayShow, current } = this.#planning;
+    if (stale && (mayShow || current.entries.every((entry) => entry.state === "done"))) this.#plan();
     return statusOf({
       read: this.#options.store.read,
       planning: this.#planning,
@@ -194,6 +199,7 @@ class Engine implements Flusher {
 
   async #round(signal: AbortSignal): Promise<number> {
     const waitMs = this.#tooEarlyMs();
+    this.#dozing = waitMs > 0;
     if (waitMs > 0) return waitMs;
     this.#changed = false;
     if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();

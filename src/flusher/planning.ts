@@ -14,6 +14,9 @@ export class Planning {
   fault: Fault | undefined;
   #stale = true;
   #moved = true;
+  /** All that moved since the last plan is still settling. */
+  #onlySettling = false;
+  #beganAt = 0;
   #nextAt = 0;
   readonly #options: FlusherOptions;
 
@@ -31,9 +34,9 @@ export class Planning {
     return this.#moved;
   }
 
-  /** Milliseconds since the epoch from which a new plan may be made. */
+  /** Milliseconds since the epoch from which a new plan may be made: not before one could send something that the last could not. */
   get nextAt(): number {
-    return this.#nextAt;
+    return this.#onlySettling ? Math.max(this.#nextAt, this.#beganAt + this.#options.writeBackMs) : this.#nextAt;
   }
 
   /** A step of the plan was acknowledged. */
@@ -44,6 +47,13 @@ export class Planning {
   /** The trees or the log moved otherwise. */
   move(): void {
     this.#stale = this.#moved = true;
+    this.#onlySettling = false;
+  }
+
+  /** They moved by acts whose settle window begins now. */
+  settle(): void {
+    if (!this.#moved) this.#onlySettling = true;
+    this.#stale = this.#moved = true;
   }
 
   /** The next plan may be made at once. */
@@ -53,15 +63,20 @@ export class Planning {
   }
 
   get mayMake(): boolean {
+    return this.#options.clock.now() >= this.nextAt;
+  }
+
+  /** A plan may be made for somebody who asks how things stand. */
+  get mayShow(): boolean {
     return this.#options.clock.now() >= this.#nextAt;
   }
 
   make(): void {
     const { apply, clock, store, log } = this.#options;
-    const beganAt = clock.now();
+    const beganAt = (this.#beganAt = clock.now());
     const outcome = apply.plan();
     this.#nextAt = clock.now() + Math.max(PLAN_INTERVAL_MS, 10 * (clock.now() - beganAt));
-    this.#stale = this.#moved = false;
+    this.#stale = this.#moved = this.#onlySettling = false;
     if (!outcome.ok) {
       if (!this.fault) log.fault(`nothing is sent: ${outcome.fault.why}`);
       this.fault = outcome.fault;

@@ -64,8 +64,9 @@ export const REMERGES_MAX = 5;
 /** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
 export const ASKED_PLACES_MAX = 16;
 
-/** The journal is synced this long after the first unsynced commit. */
+/** The journal is synced when nothing was committed for this long, but not later than BARRIER_MOST_MS after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;
+export const BARRIER_MOST_MS = 5_000;
 /** After a sync of the journal failed, it is tried again this long after, for ever (and at once when somebody asks). */
 export const BARRIER_RETRY_MS = 10_000;
 export const JOURNAL_BYTES_BEFORE_CHECKPOINT = 64 * 1024 ** 2;
@@ -117,6 +118,10 @@ export const HYDRATE_PARALLEL_MAX = 4;
 export const DOWNLOAD_TRIES_MAX = 6;
 /** A file whose bytes came wrong twice, and differently, is not tried again for this long. */
 export const WRONG_BYTES_WAIT_MS = 60_000;
+/** Disk calls that only reach the kernel's memory are made at once; a disk where one took longer than this waits on the pool for a while. */
+export const QUICK_CALL_MS = 10;
+export const QUICK_WRITE_BYTES_MAX = 256 * 1024;
+export const DISK_SLOW_MS = 10_000;
 /** Content files kept open. */
 export const OPEN_FILES_MAX = 256;
 /** Up to this, bytes are hashed without the worker. */

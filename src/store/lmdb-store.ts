@@ -56,6 +56,9 @@ export interface LmdbStoreOptions {
 
 type Settings = Required<LmdbStoreOptions>;
 
+/** The count of commits, in `meta`; written beside the tables' own way. */
+const COMMIT = "commit";
+
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<Result<OpenedStore, StoreFault>> {
   const settings: Settings = {
     disk: realDisk,
@@ -89,7 +92,7 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
   const opened = await openOrRestore(settings, settled.value);
   if (!opened.ok) return opened;
   const { file, found } = opened.value;
-  const commit = Number(file.get("meta", "commit") ?? 0);
+  const commit = Number(file.get("meta", COMMIT) ?? 0);
   const started = await startJournal(settings, found.how === "clean" ? mark : undefined, found.how, commit);
   const safe = durability({
     ...settings,
@@ -157,7 +160,6 @@ class LmdbStore implements Store {
   private closing = false;
   /** No more reads either: those who make the last bytes durable still read. */
   private closed = false;
-  /** Of every table but `meta`, whose count of commits is written beside this. */
   private readonly recent: RecentRows[] = [];
 
   constructor(parts: Parts) {
@@ -192,7 +194,7 @@ class LmdbStore implements Store {
     file.transact(() => {
       const value = change(this.writer);
       assert(!isPromise(value), "a transaction returns no promise");
-      if (changes.length > 0) file.put("meta", "commit", String(this.commit + 1));
+      if (changes.length > 0) file.put("meta", COMMIT, String(this.commit + 1));
       result = { value };
     });
     assert(result, "a committed transaction has a result");
@@ -238,13 +240,13 @@ class LmdbStore implements Store {
     const ranges = liveRanges<unknown>((range, most, after) =>
       file.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
     );
-    const recent = name === "meta" ? undefined : recentRows();
-    if (recent) this.recent.push(recent);
+    const recent = recentRows();
+    this.recent.push(recent);
     const note = (key: Key, text: string): void => {
       assert(this.changes, "a store is changed inside a transaction");
       assertStorable(key);
       ranges.beforeChange();
-      recent?.drop(key);
+      recent.drop(key);
       this.changes.push(`[${number},${JSON.stringify(key)},${text}]`);
     };
     const open = (): void => assert(!this.closed, "the store is open");
@@ -255,7 +257,7 @@ class LmdbStore implements Store {
     return {
       get(key) {
         open();
-        return recent ? recent.get(key, () => readRow(key)) : readRow(key);
+        return key === COMMIT ? readRow(key) : recent.get(key, () => readRow(key));
       },
       range(range = {}) {
         open();
@@ -269,6 +271,7 @@ class LmdbStore implements Store {
         const text = encodeRow(name, value);
         note(key, text);
         file.put(name, key, text);
+        recent.wrote(key, value);
       },
       remove(key) {
         note(key, "null");

@@ -1,6 +1,6 @@
 /**
- * Rows of one table that were read lately, decoded, those that are not there included. What it holds is what the table says: a
- * change drops the row before it is made, a transaction that fails drops everything. Two generations: when the younger one is full
+ * Rows of one table that were read or written lately, decoded, those that are not there included. What it holds is what the table
+ * says: a change drops the row before it is made, a transaction that fails drops everything. Two generations: when the younger one is full
  * the older one goes, so a walk over a whole drive costs a bounded memory and what is asked for often stays.
  */
 import type { Key } from "./store.ts";
@@ -9,6 +9,8 @@ export interface RecentRows {
   /** `read` is asked when the row is not known here. */
   get(key: Key, read: () => unknown): unknown;
   drop(key: Key): void;
+  /** The row was written. It is kept when reading it back would give the very same. */
+  wrote(key: Key, row: unknown): void;
   clear(): void;
 }
 
@@ -41,6 +43,10 @@ export function recentRows(): RecentRows {
       young.delete(id);
       old.delete(id);
     },
+    wrote(key, row) {
+      const copy = asRead(row, 0);
+      if (copy !== undefined) keep(idOf(key), frozen(copy));
+    },
     clear() {
       young.clear();
       old.clear();
@@ -58,4 +64,19 @@ function idOf(key: Key): string | number {
 /** One row object goes to many: who changes it is told so. */
 function frozen(row: unknown): unknown {
   return typeof row === "object" ? Object.freeze(row) : row;
+}
+
+/** What reading the row back would give; undefined when only reading tells. The row stays its owner's, who may change it. */
+function asRead(value: unknown, depth: number): unknown {
+  if (typeof value !== "object") return typeof value === "function" ? undefined : value;
+  if (value === null || depth > 3) return undefined;
+  const proto: unknown = Object.getPrototypeOf(value);
+  if (proto !== Object.prototype && proto !== Array.prototype) return undefined;
+  const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {};
+  for (const key in value) {
+    const part = asRead((value as Record<string, unknown>)[key], depth + 1);
+    if (part === undefined) return undefined;
+    (copy as Record<string, unknown>)[key] = part;
+  }
+  return copy;
 }

@@ -168,7 +168,7 @@ function setTimes(core: Core, node: ItemKey, change: Pick<AttributeChange, "mtim
   });
   if (!done.ok) return done;
   if (blob !== undefined) core.files.unsaved.delete(blob);
-  core.changed({ kind: "logged" });
+  core.changed({ kind: "logged", settling: true });
   return ok();
 }
 

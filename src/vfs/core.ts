@@ -21,8 +21,8 @@ import type { Answer } from "./vfs.ts";
 
 /** What happened here that others may want to know. */
 export type VfsEvent =
-  /** The log grew: the flusher may have something to do. */
-  | { readonly kind: "logged" }
+  /** The log grew: the flusher may have something to do. `settling`: only acts of now, whose settle window begins. */
+  | { readonly kind: "logged"; readonly settling?: true }
   /** The kernel should forget a name under which it may know something that is no longer so (another spelling of a changed name). */
   | { readonly kind: "entry"; readonly parent: ItemKey; readonly name: string }
   /** The kernel should forget attributes and pages of a node. */

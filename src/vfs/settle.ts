@@ -15,7 +15,7 @@ export function afterwards(
   core: Core,
   settled: { readonly lost: readonly ItemKey[]; readonly splits: readonly Pair[] },
 ): void {
-  core.changed({ kind: "logged" });
+  core.changed({ kind: "logged", settling: true });
   for (const node of settled.lost) if (core.files.of(node).length === 0) dropClean(core, node);
   for (const pair of settled.splits) core.waiting.splits.set(pair.old, pair);
   if (core.waiting.splits.size > 0) splitSoon(core);

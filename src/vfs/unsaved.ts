@@ -35,7 +35,7 @@ export function save(core: Core, source: Source): Answer<undefined> {
   });
   if (!done.ok) return done;
   core.files.unsaved.delete(blob);
-  core.changed({ kind: "logged" });
+  core.changed({ kind: "logged", settling: true });
   return ok();
 }
 
@@ -71,7 +71,7 @@ export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {
     record(tx, seen === undefined ? op : { ...op, seen }, core.clock.now());
   });
   if (before) core.files.unsaved.delete(before.blob);
-  core.changed({ kind: "logged" });
+  core.changed({ kind: "logged", settling: true });
 }
 
 /** A handle on an older version of the cloud's was written to after the file got other bytes here. */
