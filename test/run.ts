@@ -1,9 +1,10 @@
 /**
  * Runs one tier of the tests with node:test: `node --import tsx test/run.ts TIER [PART-OF-A-PATH...]`.
  *
- *   unit    everything but mount and soak tests, all in this one process (a process per file costs seconds each)
+ *   unit    everything but the tiers below, all in this one process (a process per file costs seconds each)
  *   mount   test/mount: one process per file, since each has a daemon of its own
- *   soak    test/soak: long seeds, by hand
+ *   world   test/world: pairs of histories and whole worlds from seeds, for a given time on all cores
+ *   soak    test/soak: all of the pairs, many seeds, by hand
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -11,7 +12,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const own = new Set(["mount", "soak"]);
+const own = new Set(["mount", "world", "soak"]);
 
 function testFiles(tier: string, parts: readonly string[]): string[] {
   return readdirSync(root, { recursive: true, encoding: "utf8" })

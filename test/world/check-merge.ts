@@ -52,12 +52,13 @@ export function merge(it: Case, order?: (a: number, b: number) => number): Merge
   return { rebased, remote, star: withOverlay(remote, rebased.local) };
 }
 
-/** Only those pairs concern Remote whose `gone` node is in it. */
-function renumbered(remote: PlainTree, rebased: Rebased): PlainTree {
-  const names = new Map(rebased.bound.filter(({ gone }) => remote.has(gone)).map(({ kept, gone }) => [gone, kept]));
-  if (names.size === 0) return remote;
+/** Only those pairs concern a tree that has the `gone` node and not yet the one it becomes; two nodes of one tree are merged by a script. */
+function renumbered(tree: PlainTree, rebased: Rebased): PlainTree {
+  const here = rebased.bound.filter(({ kept, gone }) => tree.has(gone) && !tree.has(kept));
+  if (here.length === 0) return tree;
+  const names = new Map(here.map(({ kept, gone }) => [gone, kept]));
   const named = (node: ItemKey): ItemKey => names.get(node) ?? node;
-  return new Map([...remote].map(([node, state]) => [named(node), { ...state, parent: named(state.parent) }]));
+  return new Map([...tree].map(([node, state]) => [named(node), { ...state, parent: named(state.parent) }]));
 }
 
 export function checkMerge(it: Case, count: Counts): string | undefined {

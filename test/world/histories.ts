@@ -65,14 +65,17 @@ export function actBy(state: State, side: Side, choice: number): State {
   return state;
 }
 
-/** Every state after at most `most` acts, each tree once. */
+/**
+ * Every state after at most `most` acts, each once up to the choice of serial numbers: the merge compares bytes and times for
+ * equality and new nodes and moves by their order, so two states that agree when those are counted anew are one case.
+ */
 export function reachable(tree: PlainTree, side: Side, most: number): State[] {
   const seen = new Map<string, State>();
   let round = [start(tree)];
   for (let acts = 0; acts <= most; acts++) {
     const following: State[] = [];
     for (const state of round) {
-      const print = fingerprint(state);
+      const print = fingerprint(counted(state, tree, side).state);
       if (seen.has(print)) continue;
       seen.set(print, state);
       if (acts < most) following.push(...next(state, side));
@@ -84,6 +87,38 @@ export function reachable(tree: PlainTree, side: Side, most: number): State[] {
 
 function fingerprint(state: State): string {
   return JSON.stringify([[...state.tree].sort((a, b) => a[0] - b[0]), [...state.movedAt].sort((a, b) => a[0] - b[0])]);
+}
+
+export interface Counted {
+  readonly state: State;
+  named(node: ItemKey): ItemKey;
+  word(hash: string): string;
+}
+
+/** The same state with new nodes, written bytes, times and moves numbered in the order of the nodes. */
+export function counted(state: State, base: PlainTree, side: Side): Counted {
+  const [first, firstTime] = side.side === "local" ? [100, 400] : [200, 500];
+  const nodes = [...state.tree.keys()].sort((a, b) => a - b);
+  const fresh = new Map(nodes.filter((node) => !base.has(node)).map((node, at) => [node, key(first + at)]));
+  const named = (node: ItemKey): ItemKey => fresh.get(node) ?? node;
+  const words = new Map<string, string>([["same", "same"]]);
+  const tree: PlainTree = new Map();
+  for (const node of nodes) {
+    const was = state.tree.get(node) as TreeNode;
+    const old = base.get(node);
+    const timed = was.kind === "folder" || was.mtime === old?.mtime ? was.mtime : firstTime + named(node);
+    const { bytes } = was;
+    if (bytes?.hash && bytes !== old?.bytes && !words.has(bytes.hash))
+      words.set(bytes.hash, `${side.side}${words.size}`);
+    const retold =
+      bytes && bytes !== old?.bytes
+        ? bytesOf(side, { hash: words.get(bytes.hash!)!, serial: 1_000 + named(node), seen: bytes.seen })
+        : bytes;
+    tree.set(named(node), { ...was, parent: named(was.parent), bytes: retold, mtime: timed });
+  }
+  const moves = [...state.movedAt].filter(([node]) => state.tree.has(node)).sort((a, b) => a[1] - b[1]);
+  const movedAt = new Map(side.side === "cloud" ? [] : moves.map(([node], at) => [named(node), at + 1]));
+  return { state: { tree, movedAt, acts: state.acts }, named, word: (hash) => words.get(hash) ?? hash };
 }
 
 function act(state: State, what: string, change: (tree: PlainTree) => void, moving?: ItemKey): State {

@@ -8,8 +8,16 @@ import type { Overlay, Tree, TreeNode } from "../../src/merge/merge.ts";
 export type PlainTree = Map<ItemKey, TreeNode>;
 export const key = (value: number): ItemKey => value as ItemKey;
 
+const folded = new Map<string, string>();
+
 /** Case and composition blind, written for the tests alone. */
 export function alike(name: string): string {
+  let known = folded.get(name);
+  if (known === undefined) folded.set(name, (known = lettersOf(name)));
+  return known;
+}
+
+function lettersOf(name: string): string {
   return Array.from(name.normalize("NFC"))
     .map((letter) => letter.toUpperCase().toLowerCase())
     .join("")
@@ -52,12 +60,20 @@ export function difference(
   order: (a: number, b: number) => number = (a, b) => a - b,
 ): Overlay {
   const overlay = new Map<ItemKey, TreeNode | null>();
-  for (const node of [...new Set([...from.keys(), ...to.keys()])].sort(order)) {
-    const [a, b] = [from.get(node), to.get(node)];
+  const nodes = [...from.keys()];
+  for (const node of to.keys()) if (!from.has(node)) nodes.push(node);
+  for (const node of nodes.sort(order)) {
+    const a = from.get(node);
+    const b = to.get(node);
     if (!b) overlay.set(node, null);
-    else if (!a || JSON.stringify(a) !== JSON.stringify(b)) overlay.set(node, b);
+    else if (a !== b && (!a || !sameNode(a, b))) overlay.set(node, b);
   }
   return overlay;
+}
+
+function sameNode(a: TreeNode, b: TreeNode): boolean {
+  const placed = a.parent === b.parent && a.name === b.name && a.kind === b.kind && a.mtime === b.mtime;
+  return placed && (a.bytes === b.bytes || JSON.stringify(a.bytes) === JSON.stringify(b.bytes));
 }
 
 export function withOverlay(tree: PlainTree, overlay: Overlay): PlainTree {
