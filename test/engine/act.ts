@@ -1,6 +1,6 @@
 /**
  * Random acts of persons on devices and of somebody in the browser, with a ledger: every write has bytes of its own, and each act
- * notes the contents that its actor could see and did away with.
+ * notes the contents and the items that its actor could see and did away with.
  */
 import type { Random } from "../../src/base/random.ts";
 import { isGone, viewLocal } from "../../src/store/tree.ts";
@@ -12,9 +12,18 @@ const NAMES = ["a", "b", "c", "D", "e.txt"];
 export class Ledger {
   readonly made = new Set<string>();
   readonly destroyed = new Set<string>();
+  /** Ids of items that somebody deleted. */
+  readonly ended = new Set<string>();
+  /** Devices that deleted an item whose id they did not know yet. */
+  readonly loose = new Set<string>();
   /** By device: made since its last barrier, so a power cut may take it away. */
   readonly #unsure = new Map<string, Set<string>>();
   #serial = 0;
+
+  /** What was made since then may never have been written. */
+  doubt(since: number): void {
+    this.destroy([...this.made].slice(since));
+  }
 
   content(actor: string): string {
     const text = `${actor} wrote ${++this.#serial}`;
@@ -25,6 +34,15 @@ export class Ledger {
 
   destroy(contents: Iterable<string>): void {
     for (const text of contents) this.destroyed.add(text);
+  }
+
+  end(device: Device, path: string): void {
+    const { read } = device.store;
+    for (const each of [path, ...pathsBelow(device, path)]) {
+      const id = read.mirror.get(device.at(each))?.id;
+      if (id === undefined) this.loose.add(device.name);
+      else this.ended.add(id);
+    }
   }
 
   synced(device: string): void {
@@ -51,22 +69,26 @@ function look(device: Device): { folders: string[]; files: string[] } {
   return { folders, files };
 }
 
-/** The bytes of a path without the network: those here, or those the cloud has had. */
-export function contentAt(world: World, device: Device, path: string): string {
+function pathsBelow(device: Device, path: string): string[] {
+  const { folders, files } = look(device);
+  return [...folders, ...files].filter((each) => each.startsWith(`${path}/`));
+}
+
+/** What a path shows, without the network: the bytes here, or those the cloud has had. */
+function textsAt(world: World, device: Device, path: string): string[] {
   const node = device.at(path);
   const row = device.store.read.local.get(node);
   if (row && !isGone(row) && row.content.from === "blob")
-    return Buffer.from(device.content.disk.blobs.get(row.content.blob)?.bytes ?? []).toString();
+    return [Buffer.from(device.content.disk.blobs.get(row.content.blob)?.bytes ?? []).toString()];
   const mirror = device.store.read.mirror.get(node);
-  const version = world.cloud.everyVersion().find((each) => each.hash === mirror?.hash);
-  return Buffer.from(version?.bytes ?? []).toString();
+  return mirror ? world.view.texts(mirror.id, mirror.hash) : [];
 }
 
-function contentsBelow(world: World, device: Device, path: string): string[] {
+function textsBelow(world: World, device: Device, path: string): string[] {
   const { files } = look(device);
   return files
     .filter((file) => file === path || file.startsWith(`${path}/`))
-    .map((file) => contentAt(world, device, file));
+    .flatMap((file) => textsAt(world, device, file));
 }
 
 /** One act of the person at a device; faults of the filesystem (a name that is taken, a folder in itself) are no news. */
@@ -87,7 +109,7 @@ export async function actHere(world: World, device: Device, ledger: Ledger, rand
   }
   if (kind < 5) {
     const path = random.pick(files);
-    ledger.destroy([contentAt(world, device, path)]);
+    ledger.destroy(textsAt(world, device, path));
     await device.write(path, ledger.content(device.name));
     return `${device.name} writes ${path}`;
   }
@@ -100,7 +122,8 @@ export async function actHere(world: World, device: Device, ledger: Ledger, rand
   if (files.length + folders.length === 1) return "";
   if (kind < 8) return move(world, { device, ledger, from: random.pick([...files, ...folders.slice(1)]), to: place() });
   const path = random.pick([...files, ...files, ...folders.slice(1)]);
-  ledger.destroy(contentsBelow(world, device, path));
+  ledger.destroy(textsBelow(world, device, path));
+  ledger.end(device, path);
   await device.remove(path);
   return `${device.name} removes ${path}`;
 }
@@ -116,7 +139,10 @@ async function move(
   if (target !== undefined) {
     const kinds = [viewLocal(read, source)?.kind, viewLocal(read, target)?.kind];
     if (kinds[0] !== "file" || kinds[1] !== "file") return "";
-    ledger.destroy([contentAt(world, device, to)]);
+    ledger.destroy(textsAt(world, device, to));
+    // A rename over a file is one save: which of the two items goes on depends on what the cloud knows of them.
+    ledger.end(device, to);
+    ledger.end(device, from);
   }
   await device.rename(from, to);
   return `${device.name} moves ${from} to ${to}`;
@@ -124,32 +150,32 @@ async function move(
 
 /** One act of somebody who sees the cloud itself. */
 export function actThere(world: World, ledger: Ledger, random: Random): string {
-  const rows = world.cloud.tree();
-  const text = (row: (typeof rows)[number]): string => Buffer.from(row.bytes ?? []).toString();
-  const folders = ["", ...rows.filter((row) => row.bytes === undefined).map((row) => row.path)];
+  const { view } = world;
+  const rows = view.tree();
+  const folders = ["", ...rows.filter((row) => row.text === undefined).map((row) => row.path)];
   const folder = random.pick(folders);
   const path = folder === "" ? random.pick(NAMES) : `${folder}/${random.pick(NAMES)}`;
-  const there = world.cloud.at(path);
-  const web = world.cloud.as("web");
+  const there = rows.find((row) => row.path.toLowerCase() === path.toLowerCase());
   const kind = random.below(8);
   if (kind < 4) {
-    if (there && there.bytes === undefined) return "";
-    if (there) ledger.destroy([text(there)]);
-    web.put(path, ledger.content("web"));
-    return `web writes ${path}`;
+    if (there && there.text === undefined) return "";
+    const text = ledger.content("web");
+    const done = view.put(path, text);
+    ledger.destroy(done ? (there?.text === undefined ? [] : [there.text]) : [text]);
+    return done ? `web writes ${path}` : "";
   }
   if (rows.length === 0) return "";
   const row = random.pick(rows);
   if (kind < 6) {
     if (there || path.startsWith(`${row.path}/`)) return "";
-    web.move(row.path, path);
-    return `web moves ${row.path} to ${path}`;
+    return view.move(row.path, path) ? `web moves ${row.path} to ${path}` : "";
   }
   if (kind === 6 && !there) {
-    web.mkdir(path);
-    return `web makes folder ${path}`;
+    return view.mkdir(path) ? `web makes folder ${path}` : "";
   }
-  ledger.destroy(rows.filter((each) => each.path === row.path || each.path.startsWith(`${row.path}/`)).map(text));
-  web.remove(row.path);
+  const gone = rows.filter((each) => each.path === row.path || each.path.startsWith(`${row.path}/`));
+  if (!view.remove(row.path)) return "";
+  ledger.destroy(gone.flatMap(({ text }) => (text === undefined ? [] : [text])));
+  for (const { id } of gone) ledger.ended.add(id);
   return `web removes ${row.path}`;
 }

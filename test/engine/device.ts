@@ -7,8 +7,10 @@ import type { Clock, ManualClock } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import type { Apply, Applied } from "../../src/apply/apply.ts";
 import { storeApply } from "../../src/apply/store-apply.ts";
+import type { Drive } from "../../src/drive/drive.ts";
 import type { Flusher } from "../../src/flusher/flusher.ts";
 import { createFlusher } from "../../src/flusher/planning-flusher.ts";
+import type { Fault } from "../../src/model/fault.ts";
 import { ROOT, type HandleId, type ItemKey } from "../../src/model/ids.ts";
 import { DEFAULT_LOCAL_ONLY_NAMES, fold } from "../../src/model/name.ts";
 import { createPuller } from "../../src/puller/delta-puller.ts";
@@ -31,6 +33,8 @@ export interface DeviceOptions {
   readonly cloud: FakeCloud;
   readonly writeBackMs?: number;
   readonly pollMs?: number;
+  /** Each process's connection; the fake cloud's drive when left out. */
+  readonly connect?: (life: { readonly clock: Clock; readonly random: Random }) => Drive;
 }
 
 export class Device {
@@ -48,7 +52,10 @@ export class Device {
   readonly #disk = fakeDisk();
   readonly #options: DeviceOptions;
   crashes = 0;
+  /** Told when a process dies at a point of `crashAt`. */
+  crashed: (how: "kill" | "powerCut") => void = () => undefined;
   #lives = 0;
+  #down = false;
   #crash = { at: Infinity, how: "kill" as "kill" | "powerCut", seen: 0 };
 
   constructor(options: DeviceOptions) {
@@ -59,15 +66,25 @@ export class Device {
     this.start();
   }
 
-  /** The next process on what the last one left. */
+  /** The next process on what the last one left; it may die before it has begun. */
   start(): void {
+    const life = this.#lives + 1;
+    try {
+      this.#start();
+    } catch (error) {
+      if (life === this.#lives) throw error;
+    }
+  }
+
+  #start(): void {
     const { name } = this.#options;
     const random = this.#options.random.split(`${name}/${this.#lives++}`);
     const life = this.#lives;
     const alive = (): boolean => life === this.#lives;
     const clock = livingClock(this.#options.clock, alive);
     const point = (): void => void (alive() && this.#reach());
-    const drive = livingDrive(this.drive, alive, point);
+    const connection = this.#options.connect?.({ clock, random: random.split("drive") }) ?? this.drive;
+    const drive = livingDrive(connection, alive, point);
     const store = mortalStore(this.store, point);
     const log = {
       fault: (message: string) => void this.log.push(message),
@@ -124,6 +141,11 @@ export class Device {
     });
   }
 
+  /** The process has died and the next one has not begun. */
+  get isDown(): boolean {
+    return this.#down;
+  }
+
   /** Dies when the next `at` points (requests, answers, commits, barriers) have passed. */
   crashAt(at: number, how: "kill" | "powerCut"): void {
     this.#crash = { at, how, seen: 0 };
@@ -132,10 +154,13 @@ export class Device {
   #reach(): void {
     if (++this.#crash.seen !== this.#crash.at) return;
     this.crashes++;
+    this.crashed(this.#crash.how);
     // The dead process goes on to its next await and no further; the next one starts after that.
     this.#lives++;
     const next = this.#crash.how === "kill" ? this.store.kill() : this.store.powerCut();
+    this.#down = true;
     setImmediate(() => {
+      this.#down = false;
       this.store = next;
       this.start();
     });
@@ -269,9 +294,18 @@ export class Device {
   }
 }
 
+/** A call of a person that was refused. */
+export class Refused extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(`${fault.kind}: ${fault.why}`);
+    this.fault = fault;
+  }
+}
+
 export async function must<T>(reply: Reply<T>): Promise<T> {
   const answer = await reply;
-  assert.ok(answer.ok, answer.ok ? "" : `${answer.fault.kind}: ${answer.fault.why}`);
+  if (!answer.ok) throw new Refused(answer.fault);
   return answer.value;
 }
 
@@ -281,7 +315,7 @@ function livingClock(clock: ManualClock, alive: () => boolean): Clock {
 }
 
 /** A dead process sends nothing and hears nothing; what it sent before goes its way. */
-function livingDrive(drive: FakeDrive, alive: () => boolean, point: () => void): FakeDrive {
+function livingDrive(drive: Drive, alive: () => boolean, point: () => void): Drive {
   const silence = new Promise<never>(() => undefined);
   return new Proxy(drive, {
     get(target, key) {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { manualClock } from "../../src/base/clock.ts";
 import { seededRandom, type Random } from "../../src/base/random.ts";
 import { fakeCloud, type CloudKnobs } from "../support/fake-cloud.ts";
+import { viewOfFake, type CloudView } from "./cloud-view.ts";
 import { Device, type DeviceOptions } from "./device.ts";
 
 export class World {
@@ -13,10 +14,12 @@ export class World {
   readonly random: Random;
   readonly cloud: ReturnType<typeof fakeCloud>;
   readonly devices: Device[] = [];
+  view: CloudView;
 
   constructor(seed: string | number, knobs: Partial<CloudKnobs> = {}) {
     this.random = seededRandom(seed);
     this.cloud = fakeCloud({ clock: this.clock, random: this.random, knobs });
+    this.view = viewOfFake(this.cloud);
   }
 
   device(name: string, more: Partial<DeviceOptions> = {}): Device {
@@ -70,7 +73,7 @@ export class World {
 
   /** Every device pushes and pulls until none has anything left. */
   async quiet(mostRounds = 20): Promise<void> {
-    await this.pass(Math.max(0, this.cloud.knobs.lagMs) + 4_000);
+    await this.pass(Math.max(0, this.view.lagMs) + 4_000);
     for (let round = 0; round < mostRounds; round++) {
       const before = this.#changes();
       for (const device of this.devices) {
@@ -78,7 +81,7 @@ export class World {
         assert.ok(pulled.ok, `${device.name} pulls: ${pulled.ok ? "" : pulled.fault.why}`);
         await this.wait(device.flusher.sync());
       }
-      await this.pass(this.cloud.knobs.lagMs + 100);
+      await this.pass(this.view.lagMs + 100);
       if (this.#changes() === before && this.devices.every((device) => device.flusher.status().pending === 0)) return;
     }
     const left = this.devices.map((device) => `${device.name}: ${JSON.stringify(device.flusher.status())}`);
@@ -90,9 +93,9 @@ export class World {
   }
 
   #changes(): string {
-    return this.cloud
+    return this.view
       .tree()
-      .map(({ item, path }) => `${path} ${item.eTag}`)
+      .map(({ tag, path }) => `${path} ${tag}`)
       .join("\n");
   }
 }

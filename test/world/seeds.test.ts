@@ -1,0 +1,37 @@
+/** Whole worlds from seeds, for as long as SEED_SECONDS (75), and the seeds that once failed; and proof that the checks can fail. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { testSeeds } from "./run-seeds.ts";
+import { play, ScenarioFailed, type Scenario } from "./scenario.ts";
+import { failure, shrink } from "./shrink.ts";
+
+testSeeds({ first: Number(process.env["SEED_FIRST"] ?? 1), count: 5_000, seconds: Number(process.env["SEED_SECONDS"] ?? 75) });
+
+/** Seeds that found something, as they were shrunk. */
+const ONCE_FAILED: readonly Scenario[] = [];
+
+for (const scenario of ONCE_FAILED) test(`a seed that once failed: ${JSON.stringify(scenario)}`, () => play(scenario));
+
+test("the canary: something taken away behind everybody's back is noticed, shrunk, and replayed by the printed command", async () => {
+  for (const cloud of ["fake", "sim"] as const) {
+    const canary = { seed: 3, cloud, sabotage: true };
+    const failed = await failure(canary);
+    assert.ok(failed instanceof ScenarioFailed);
+    const shrunk = await shrink(canary, failed);
+    assert.ok((shrunk.scenario.steps?.length ?? 40) <= 4, `${shrunk.scenario.steps?.length} steps are left`);
+    const [, ...words] = shrunk.command.split(" ");
+    const json = words.splice(3).join(" ").slice(1, -1);
+    const replayed = spawnSync(process.execPath, [...words, json], { encoding: "utf8" });
+    assert.equal(replayed.status, 1);
+    assert.match(replayed.stdout, /is there once|lives under its id|nothing to take away/);
+  }
+});
+
+test("a seed replays: the same story, word for word", async () => {
+  const told = async (): Promise<string | undefined> =>
+    (await failure({ seed: 5, cloud: "sim", sabotage: true }))?.message.split("story:")[1];
+  const once = await told();
+  assert.match(once ?? "", /cid|bob|ann/);
+  assert.equal(await told(), once);
+});
