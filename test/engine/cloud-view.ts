@@ -62,7 +62,9 @@ const WEB = { device: "web", app: "browser" };
 export function viewOfSim(sim: Sim): CloudView {
   const { world } = sim;
   const textOf = (content: Item["content"]): string =>
-    content?.kind === "stored" && content.blob > 0 ? plain(Buffer.from(world.blobs.bytes(content.blob)).toString()) : "";
+    content?.kind === "stored" && content.blob > 0
+      ? plain(Buffer.from(world.blobs.bytes(content.blob)).toString())
+      : "";
   const find = (path: string): Item | undefined => {
     let item: Item | undefined = world.main.root;
     for (const name of path.split("/").filter(Boolean)) item = item && occupant({ parent: item, name });
@@ -102,7 +104,9 @@ export function viewOfSim(sim: Sim): CloudView {
         }))
         .sort((a, b) => (a.path < b.path ? -1 : 1)),
     put: (path, text) =>
-      step(() => void writeSlot(world, slot(path), world.blobs.store(Buffer.from(text)), { conflict: "replace", by: WEB })),
+      step(
+        () => void writeSlot(world, slot(path), world.blobs.store(Buffer.from(text)), { conflict: "replace", by: WEB }),
+      ),
     mkdir: (path) => step(() => void createFolder(world, slot(path), { conflict: "fail", by: WEB })),
     move: (from, to) =>
       step(() => {
@@ -112,8 +116,13 @@ export function viewOfSim(sim: Sim): CloudView {
       }),
     remove: (path) => step(() => removeItem(world, existing(path), WEB)),
     texts(id, hash) {
-      const items = world.allItems().filter((item) => item?.content && (hash !== undefined || item.drive.ids.itemId(item.num) === id));
-      const contents = items.flatMap((item) => [...(item?.extra?.versions ?? []).map((each) => each.content), item!.content!]);
+      const items = world
+        .allItems()
+        .filter((item) => item?.content && (hash !== undefined || item.drive.ids.itemId(item.num) === id));
+      const contents = items.flatMap((item) => [
+        ...(item?.extra?.versions ?? []).map((each) => each.content),
+        item!.content!,
+      ]);
       return contents.filter((each) => hash === undefined || sim.service.reader.hash(each) === hash).map(textOf);
     },
   };

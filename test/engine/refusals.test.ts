@@ -187,6 +187,23 @@ test("refusals: a folder that got a child there is not deleted with it", async (
   }
 });
 
+test("refusals: a folder that got a child there before its deletion is sent, and not told yet, is not deleted with it", async () => {
+  for (const folderCTags of [true, false]) {
+    const world = new World("child before", { folderCTags });
+    const device = world.device("laptop");
+    await world.quiet();
+    await device.mkdir("d");
+    await device.write("d/known", "known");
+    await world.quiet();
+    await device.remove("d");
+    world.cloud.as("web").put("d/unseen", "unseen");
+    await world.wait(device.flusher.sync());
+    await world.quiet();
+    assert.deepEqual(shown(world), ["d", "d/unseen=unseen"]);
+    await world.stop();
+  }
+});
+
 test("refusals: a parent deleted there takes a new file's place away, not the file", async () => {
   const { world, device } = await prepared("parent-gone");
   await device.write("d/n", "new");

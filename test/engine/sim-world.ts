@@ -30,7 +30,13 @@ export class SimWorld extends World {
       connect: ({ clock, random }) => {
         if (!ENDPOINT.ok) throw new Error(ENDPOINT.fault.why);
         const endpoint = ENDPOINT.value;
-        return msgraphDrive({ endpoint, http: httpTo(this.sim, isUp), tokens: tokensFor(this.sim, name), clock, random });
+        return msgraphDrive({
+          endpoint,
+          http: httpTo(this.sim, isUp),
+          tokens: tokensFor(this.sim, name),
+          clock,
+          random,
+        });
       },
       ...more,
     });

@@ -13,5 +13,5 @@ for (const [name, acts, most] of Object.keys(BASES).flatMap((base) => [
     const pairs = new Pairs(name, acts);
     for (let n = 0; n < Math.min(pairs.count, most); n++) assert.equal(pairs.check(n, count), undefined);
     context.diagnostic(`${JSON.stringify(count)} of ${pairs.count}`);
-    assert.ok(count.merges > 2_000);
+    if (acts === 1) assert.ok(count.merges > 2_000);
   });

@@ -15,7 +15,13 @@ export function testSeeds({ first, count, seconds = 86_400 }: Seeds): void {
   test("whole worlds from seeds keep merge S1, merge S2, merge S3, merge S7 and apply B10", async (context) => {
     const job = new URL("./seeds-job.ts", import.meta.url);
     const began = performance.now();
-    const done = await onEveryCore<SeedsWork, SeedsDone>(job, (core, cores) => ({ first, count, core, cores, seconds }));
+    const done = await onEveryCore<SeedsWork, SeedsDone>(job, (core, cores) => ({
+      first,
+      count,
+      core,
+      cores,
+      seconds,
+    }));
     const sum = (of: (each: SeedsDone) => number): number => done.reduce((total, each) => total + of(each), 0);
     const [fake, sim] = [sum((each) => each.fake), sum((each) => each.sim)];
     const took = Math.round((performance.now() - began) / 1000);

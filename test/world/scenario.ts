@@ -82,7 +82,6 @@ function knobsFrom(random: Random): ConstructorParameters<typeof World>[1] {
     lostTombstones: oneIn(8) ? 0.3 : 0,
     pageItems: oneIn(6) ? 3 : 200,
     feedOmitsHash: oneIn(10),
-    enriches: oneIn(10) ? 0.2 : 0,
   };
 }
 
@@ -221,7 +220,11 @@ async function check({ world, devices, ledger, known }: Playing, nothingThere: b
   for (const path of cloud.keys()) assert.equal(parkedOriginal(path.split("/").at(-1)!), undefined, `S9: ${path}`);
   for (const device of devices) {
     const tree = await world.wait(device.tree());
-    assert.deepEqual(new Map([...tree].map(([path, text]) => [path, plainly(text)])), cloud, `C1: ${device.name} shows what the cloud has`);
+    assert.deepEqual(
+      new Map([...tree].map(([path, text]) => [path, plainly(text)])),
+      cloud,
+      `C1: ${device.name} shows what the cloud has`,
+    );
     const { intents, ops, sessions, parks, local } = device.store.read;
     for (const [name, table] of Object.entries({ intents, ops, sessions, parks, local }))
       assert.equal(table.count, 0, `C2: ${device.name}: ${name} are empty`);

@@ -9,6 +9,8 @@ export interface SeedsWork {
   readonly core: number;
   readonly cores: number;
   readonly seconds: number;
+  /** False: the first failure is enough as it is. */
+  readonly shrinks?: boolean;
 }
 
 export interface SeedsDone {
@@ -24,7 +26,7 @@ export function scenarioOf(seed: number): Scenario {
   return { seed, cloud: seed % 3 === 0 ? "fake" : "sim" };
 }
 
-async function work({ first, count, core, cores, seconds }: SeedsWork): Promise<SeedsDone> {
+async function work({ first, count, core, cores, seconds, shrinks = true }: SeedsWork): Promise<SeedsDone> {
   const until = performance.now() + seconds * 1000;
   const done = { fake: 0, sim: 0 };
   const failures: string[] = [];
@@ -34,12 +36,17 @@ async function work({ first, count, core, cores, seconds }: SeedsWork): Promise<
     try {
       await play(scenario);
     } catch (error) {
+      failures.push(`seed ${seed}`);
+      if (!shrinks) break;
       const { why, command } = await shrink(scenario, error as Error);
-      failures.push(`seed ${seed}: ${why}\n  replay: ${command}`);
+      failures.push(`${failures.pop()}: ${why}\n  replay: ${command}`);
     }
     done[scenario.cloud]++;
   }
   return { ...done, failures };
 }
 
-answer<SeedsDone>(await work(givenWork<SeedsWork>()));
+const done = await work(givenWork<SeedsWork>());
+console.log(done.failures.join("\n"));
+process.exitCode = done.failures.length > 0 ? 1 : 0;
+answer<SeedsDone>(done);

@@ -6,7 +6,11 @@ import { testSeeds } from "./run-seeds.ts";
 import { play, ScenarioFailed, type Scenario } from "./scenario.ts";
 import { failure, shrink } from "./shrink.ts";
 
-testSeeds({ first: Number(process.env["SEED_FIRST"] ?? 1), count: 5_000, seconds: Number(process.env["SEED_SECONDS"] ?? 75) });
+testSeeds({
+  first: Number(process.env["SEED_FIRST"] ?? 1),
+  count: 5_000,
+  seconds: Number(process.env["SEED_SECONDS"] ?? 75),
+});
 
 /** Seeds that found something, as they were shrunk. */
 const ONCE_FAILED: readonly Scenario[] = [];
