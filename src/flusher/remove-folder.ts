@@ -9,7 +9,7 @@ import type { CloudChange } from "../model/change.ts";
 import type { Fault } from "../model/fault.ts";
 import type { ItemId, ItemKey } from "../model/ids.ts";
 import { contentVersion, type CloudItem, type MirrorItem } from "../model/item.ts";
-import { mirrorChildren } from "../store/tree.ts";
+import { mirrorChildren, viewLocal } from "../store/tree.ts";
 import type { Begun } from "./begin.ts";
 import { finish } from "./finish.ts";
 import { lastSeqOf } from "./op-states.ts";
@@ -24,6 +24,7 @@ export async function removeFolder(pushing: Pushing, begun: Begun, signal: Abort
   if (!top.ok && top.fault.kind === "notFound") return acknowledged(pushing, begun);
   if (!top.ok) return afterFailedRead(top.fault);
   const known = knownBelow(pushing, begun.step.node);
+  if (isWanted(pushing, begun.step.node, known)) return OVERTAKEN;
   const found = await foundBelow(pushing, id, signal);
   if (!found.ok) return afterFailedRead(found.fault);
   const changes = await differences(pushing, { top: top.value, known, found: found.value }, signal);
@@ -33,6 +34,18 @@ export async function removeFolder(pushing: Pushing, begun: Begun, signal: Abort
   const removed = await pushing.calls({ call: "remove", id, seen: top.value.cTag });
   if (removed.ok || removed.fault.kind === "notFound") return acknowledged(pushing, begun);
   return refused(pushing, begun, removed.fault, signal);
+}
+
+const OVERTAKEN: End = {
+  end: "stale",
+  remerged: false,
+  why: "the folder is wanted again: the cloud has put something into it",
+};
+
+/** A merge since the step was begun has cancelled the deletion of the folder or of something in it. */
+function isWanted({ store }: Pushing, top: ItemKey, known: Known): boolean {
+  const nodes = [top, ...[...known.values()].map(({ node }) => node)];
+  return nodes.some((node) => viewLocal(store.read, node) !== undefined);
 }
 
 async function merge(pushing: Pushing, changes: readonly CloudChange[], signal: AbortSignal): Promise<End> {

@@ -204,6 +204,29 @@ test("refusals: a folder that got a child there before its deletion is sent, and
   }
 });
 
+test("refusals: a folder that the feed fills while its deletion is under way is not deleted", async () => {
+  for (const folderCTags of [true, false])
+    for (const call of ["item", "children"] as const) {
+      const world = new World("filled", { folderCTags });
+      const device = world.device("laptop");
+      await world.quiet();
+      await device.mkdir("d");
+      await device.write("d/known", "known");
+      await world.quiet();
+      await device.remove("d");
+      const hold = device.drive.hold({ call, count: 1, moment: "before" });
+      const flushed = device.flusher.sync();
+      await world.pass(10);
+      world.cloud.as("web").put("d/unseen", "unseen");
+      await world.wait(device.puller.sync());
+      hold.release();
+      await world.wait(flushed);
+      await world.quiet();
+      assert.deepEqual(shown(world), ["d", "d/unseen=unseen"], `${call}, folder tags ${folderCTags}`);
+      await world.stop();
+    }
+});
+
 test("refusals: a parent deleted there takes a new file's place away, not the file", async () => {
   const { world, device } = await prepared("parent-gone");
   await device.write("d/n", "new");

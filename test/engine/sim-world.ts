@@ -9,7 +9,7 @@ import { BodyLost, type Http, type HttpAnswer, type HttpRequest, type NetFailure
 import type { ProfileName } from "../../src/sim/profile.ts";
 import { createSim, type Sim, type SimResponse } from "../../src/sim/sim.ts";
 import { viewOfSim } from "./cloud-view.ts";
-import { Device, type DeviceOptions } from "./device.ts";
+import type { Device, DeviceOptions } from "./device.ts";
 import { World } from "./world.ts";
 
 const ENDPOINT = parseEndpoint("http://localhost:1");

@@ -2,7 +2,7 @@
  * Mutants: one rule of the merge or of the engine taken away at a time, as a change of one place in the sources, and the layer of the
  * tests that must notice. Each is an error that somebody's client really has or had.
  */
-export type Layer = "T2 k=1" | "T2 k=2" | "T4";
+export type Layer = "T1" | "T2 k=1" | "T2 k=2" | "T4";
 
 export interface Mutant {
   readonly name: string;
@@ -76,8 +76,9 @@ export const MUTANTS: readonly Mutant[] = [
     to: "return move === undefined ? [] : [];",
   },
   {
+    // Deletes are walked last of all, so this shows only where a slot is freed by a delete that something must leave first: three acts.
     name: "no empty edges",
-    layer: "T2 k=1",
+    layer: "T1",
     file: OPGRAPH,
     from: 'edges[edge]?.push({ kind: "empty", to: index });',
     to: "void edge;",
@@ -149,6 +150,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/flusher/remove-folder.ts",
     from: "  if (changes.value.length > 0) return merge(pushing, changes.value, signal);\n  if (top",
     to: "  if (top",
+    tests: ["test/engine/refusals.test.ts"],
+  },
+  {
+    name: "a folder is deleted although it is wanted again",
+    layer: "T4",
+    file: "src/flusher/remove-folder.ts",
+    from: "  if (isWanted(pushing, begun.step.node, known)) return OVERTAKEN;\n",
+    to: "",
     tests: ["test/engine/refusals.test.ts"],
   },
   {

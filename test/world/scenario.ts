@@ -194,7 +194,7 @@ async function end({ sabotage }: Scenario, playing: Playing): Promise<void> {
 /** What was refused for good while there was trouble is tried again, as a person would. */
 function retryParked(devices: readonly Device[]): void {
   for (const { store, flusher } of devices)
-    for (const [op, row] of [...store.read.ops.range()]) if (row.status.state === "parked") flusher.retry(op);
+    for (const [op, row] of store.read.ops.range()) if (row.status.state === "parked") flusher.retry(op);
 }
 
 async function check({ world, devices, ledger, known }: Playing, nothingThere: boolean): Promise<void> {
