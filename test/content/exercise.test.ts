@@ -66,7 +66,10 @@ class VfsTarget implements Target {
       await world.push(content.blob);
       world.store.transact((tx) => {
         for (const [seq, record] of Array.from(tx.ops.range()))
-          if (record.op.node === node) (tx.ops.remove(seq), tx.nodeOps.remove([node, seq]));
+          if (record.op.node === node) {
+            tx.ops.remove(seq);
+            tx.nodeOps.remove([node, seq]);
+          }
       });
       this.#vfs.reunite(node);
     }
