@@ -65,6 +65,8 @@ export interface Apply {
    * sent. Also used when a strong read shows that an unclear request was carried out.
    */
   acknowledge(pushed: Pushed, item: CloudItem | undefined): Applied;
+  /** Items that another device left under a parking name an hour ago get their names back. Undefined: there were none. */
+  giveNamesBack(): Applied | undefined;
   /** What is to be sent now, checked by the strict executor; a `Defect`-free refusal names what went wrong. Its `left` is without local-only nodes. */
   plan(): Result<Script, Fault>;
 }

@@ -13,6 +13,7 @@ import type { Store, Writer } from "../store/store.ts";
 import { acknowledgeIn } from "./acknowledge.ts";
 import type { Apply, Batch } from "./apply.ts";
 import { forgetAsked } from "./echo.ts";
+import { noteForeignParks, sweepForeignParks } from "./foreign-parks.ts";
 import { readChanges, type Incoming } from "./incoming.ts";
 import { decide, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
 import { hasOvertakenBytes, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
@@ -24,6 +25,8 @@ export interface ApplyOptions {
   readonly device: string;
   /** Patterns of names that never leave this machine. */
   readonly localOnlyPatterns?: readonly string[];
+  /** Nothing is done here of its own accord. */
+  readonly readOnly?: boolean;
   readonly log?: Log;
   /** Told when the strict executor refuses a plan: a defect of ours, with everything needed to look into it. */
   report?(report: PlanReport): void;
@@ -49,11 +52,13 @@ export function storeApply(options: ApplyOptions): Apply {
         store.transact((tx) => {
           const applied = writeIn(tx, decision, read.value);
           noteProgress(tx, batch, now.now);
+          noteForeignParks(tx, read.value.rows, now.now);
           return applied;
         }),
       );
     },
     acknowledge: (pushed, item) => store.transact((tx) => acknowledgeIn(tx, { pushed, item }, settings())),
+    giveNamesBack: () => (options.readOnly ? undefined : sweepForeignParks(store, settings())),
     plan() {
       if (hasOvertakenBytes(store.read)) store.transact((tx) => mergeIn(tx, nothingNew(tx), settings()));
       sweep(store);

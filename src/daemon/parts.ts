@@ -226,7 +226,12 @@ function buildActors(
 ): { readonly apply: Apply; readonly puller: Puller; readonly flusher: Flusher } {
   const { late, content } = given;
   const heard = joints(late, content);
-  const apply = storeApply({ ...given, device: device(), localOnlyPatterns: config.localOnlyNames });
+  const apply = storeApply({
+    ...given,
+    device: device(),
+    localOnlyPatterns: config.localOnlyNames,
+    readOnly: config.readOnly,
+  });
   const random = seededRandom(randomUUID());
   const puller = createPuller({
     ...given,

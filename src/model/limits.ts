@@ -61,6 +61,8 @@ export const MASS_DELETE_ITEMS = 200;
 export const MASS_DELETE_FRACTION = 0.25;
 /** Re-merges of one node without progress before it is held. */
 export const REMERGES_MAX = 5;
+/** Another device's parking name that stays for so long is given its name back. */
+export const PARK_SWEEP_MS = 3600 * 1000;
 /** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
 export const ASKED_PLACES_MAX = 16;
 

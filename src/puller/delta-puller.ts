@@ -123,9 +123,15 @@ class Rounds implements Puller {
     this.#failures = outcome.ok ? 0 : this.#failures + 1;
     this.#lastFault = outcome.ok ? undefined : outcome.fault;
     if (!outcome.ok) tell(this.#options.log, this.#failures, outcome.fault);
-    else if (this.#audit.due()) this.audit().catch(this.#options.onDefect);
+    else this.#giveNamesBack();
+    if (outcome.ok && this.#audit.due()) this.audit().catch(this.#options.onDefect);
     for (const answer of asked) answer(outcome);
     return this.#napMs(outcome);
+  }
+
+  #giveNamesBack(): void {
+    const applied = this.#options.apply.giveNamesBack();
+    if (applied) this.#options.applied(applied);
   }
 
   async #once(signal: AbortSignal): Promise<Outcome> {

@@ -79,7 +79,8 @@ export type MetaKey =
   | "auditedAt"
   | "restored"
   | "strays"
-  | "release";
+  | "release"
+  | "foreignParks";
 
 /** Unpushed bytes: the file `blobs/N` of the state folder. */
 export interface BlobRow {

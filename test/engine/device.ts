@@ -35,6 +35,7 @@ export interface DeviceOptions {
   readonly pollMs?: number;
   /** Each process's connection; the fake cloud's drive when left out. */
   readonly connect?: (life: { readonly clock: Clock; readonly random: Random }) => Drive;
+  isStillRead?(node: ItemKey): boolean;
 }
 
 export class Device {
@@ -135,6 +136,7 @@ export class Device {
       ...shared,
       writeBackMs: this.#options.writeBackMs ?? 3_000,
       isOpen: (node) => this.vfs.isWriting(node),
+      isStillRead: (node) => this.#options.isStillRead?.(node) ?? false,
       cloud: this.puller,
       acknowledged: (node) => this.vfs.reunite(node),
       stirred: () => this.puller.wake(),

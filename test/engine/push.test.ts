@@ -1,7 +1,8 @@
 /** What a person does here arrives in the cloud: once, with its bytes and time, on the same item. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UPLOADS_MAX } from "../../src/model/limits.ts";
+import type { ItemKey } from "../../src/model/ids.ts";
+import { PARK_SWEEP_MS, UPLOADS_MAX } from "../../src/model/limits.ts";
 import { World } from "./world.ts";
 
 const LARGE = 23 * 1024 * 1024;
@@ -312,5 +313,91 @@ test("push: another device renames an item that carries a parking name: its name
     .sort();
   assert.deepEqual(texts, ["A", "B"]);
   assert.equal(device.store.read.parks.count, 0);
+  await world.stop();
+});
+
+test("push: an item that a dead device left under a parking name gets its name back after an hour, from any other", async () => {
+  for (const taken of [false, true]) {
+    const world = new World(`push-foreign-park-${taken}`);
+    const dead = world.device("dead");
+    await world.quiet();
+    await dead.write("a", "A");
+    await dead.write("b", "B");
+    await world.quiet();
+    await dead.rename("a", "c");
+    await dead.rename("b", "a");
+    await dead.rename("c", "b");
+    const hold = dead.drive.hold({ call: "update", count: 1, moment: "after" });
+    await world.pass(4_000);
+    await hold.reached;
+    dead.kill();
+    dead.drive.online = false;
+    world.devices.splice(0);
+    const device = world.device("laptop");
+    await world.quiet();
+    const original = world.cloud.at("a") ? "b" : "a";
+    assert.equal(world.cloud.at(original), undefined, "it carries a parking name");
+    await world.pass(PARK_SWEEP_MS / 2);
+    assert.equal(world.cloud.at(original), undefined, "the owner may be at it");
+    if (taken) world.cloud.as("web").put(original, "theirs");
+    device.kill();
+    await world.pass(PARK_SWEEP_MS);
+    await world.quiet();
+    const texts = paths(world).map((path) => bytesAt(world, path));
+    assert.deepEqual(texts.sort(), taken ? ["A", "B", "theirs"] : ["A", "B"]);
+    assert.equal(paths(world).length, taken ? 3 : 2);
+    assert.equal(
+      paths(world).some((path) => path.includes(".od-park-")),
+      false,
+      paths(world).join(", "),
+    );
+    if (!taken) assert.deepEqual(paths(world), ["a", "b"]);
+    assert.deepEqual(device.names().sort(), paths(world).sort());
+    await world.stop();
+  }
+});
+
+test("push: what waits for the place of a local-only file counts as parked, with its reason", async () => {
+  const world = new World("push-left");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("kept", "kept");
+  await world.quiet();
+  await device.mkdir(".Trash-1000");
+  await device.rename("kept", ".Trash-1000/kept");
+  await world.pass(10_000);
+  const status = await world.wait(device.flusher.sync(), 60_000);
+  assert.equal(status.parked, 1);
+  assert.equal(status.pending, 0);
+  assert.equal(
+    status.waiting.reduce((all, { count }) => all + count, 0),
+    1,
+  );
+  assert.match(status.waiting[0]!.reason, /never leaves this machine/);
+  assert.deepEqual(paths(world), ["kept"]);
+  await device.rename(".Trash-1000/kept", "kept");
+  await world.quiet();
+  assert.equal(device.flusher.status().parked, 0);
+  await world.stop();
+});
+
+test("push: the delete of a folder waits for the last reader of a file that was in it", async () => {
+  const reading = new Set<ItemKey>();
+  const world = new World("push-still-read");
+  const device = world.device("laptop", { isStillRead: (node) => reading.has(node) });
+  await world.quiet();
+  await device.mkdir("d");
+  await device.write("d/f", "F");
+  await device.write("d/g", "G");
+  await world.quiet();
+  reading.add(device.at("d/f"));
+  await device.remove("d");
+  await world.pass(60_000);
+  assert.deepEqual(paths(world), ["d", "d/f", "d/g"]);
+  assert.equal(device.flusher.status().settling, 3);
+  reading.clear();
+  device.flusher.wake();
+  await world.quiet();
+  assert.deepEqual(paths(world), []);
   await world.stop();
 });

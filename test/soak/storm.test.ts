@@ -62,11 +62,7 @@ class Worker {
     const wanted = this.files.get(path)!;
     const got = await fs.readFile(mount.path(path));
     const { size } = await fs.stat(mount.path(path));
-    const base = path.split("/").at(-1)!;
-    const told = this.history
-      .filter((line) => line.includes(`/${base}`) || line.includes("Folder"))
-      .slice(-14)
-      .join("\n");
+    const told = this.history.slice(-80).join("\n");
     if (size !== wanted.length) {
       assert.fail(`size of ${path}: ${size} for ${wanted.length}, read ${got.length}\n${told}`);
     }
@@ -74,7 +70,7 @@ class Worker {
       let at = 0;
       while (at < got.length && got[at] === wanted[at]) at++;
       assert.fail(
-        `${path}: ${got.length} of ${wanted.length} bytes, differ at ${at} (step ${this.step}, ${this.doing})`,
+        `${path}: ${got.length} of ${wanted.length} bytes, differ at ${at} (step ${this.step}, ${this.doing})\n${told}`,
       );
     }
   }
