@@ -4,10 +4,13 @@
  */
 import type { ItemKey } from "../model/ids.ts";
 import type { MirrorItem } from "../model/item.ts";
-import type { Op } from "../op/op.ts";
+import type { Op, OpRecord } from "../op/op.ts";
 import type { Writer } from "../store/store.ts";
-import { append, dropRecord, ofNode } from "../oplog/oplog.ts";
+import { append, dropRecord, ofNode, reword } from "../oplog/oplog.ts";
 import { viewLocal, type LocalView } from "../store/tree.ts";
+import { blobIn } from "./trees.ts";
+
+type WriteContent = Op & { readonly type: "writeContent" };
 
 /** Makes the node's records say what its rows say. `localOnly` nodes need none. */
 export function fitOps(tx: Writer, node: ItemKey, { at, localOnly }: { at: number; localOnly: boolean }): void {
@@ -20,8 +23,20 @@ export function fitOps(tx: Writer, node: ItemKey, { at, localOnly }: { at: numbe
   if (wanted.length === 0) keep.clear();
   for (const record of records)
     if (!localOnly && record.status.state !== "inflight" && !keep.has(record.op.type)) dropRecord(tx, record);
+  for (const op of wanted) if (op.type === "writeContent") tellOrigin(tx, records, op);
   const there = new Set(records.filter(({ op }) => keep.has(op.type)).map(({ op }) => op.type));
   for (const op of wanted) if (!there.has(op.type) && !isCopied(op, there)) append(tx, op, at);
+}
+
+/**
+ * Bytes whose source has become a version of the cloud: their record says so too, since it alone knows when others are made from these
+ * while they are being sent.
+ */
+function tellOrigin(tx: Writer, records: readonly OpRecord[], { blob, seen }: WriteContent): void {
+  if (seen === undefined || blobIn(seen) !== undefined) return;
+  for (const record of records)
+    if (record.op.type === "writeContent" && record.op.blob === blob && blobIn(record.op.seen) !== undefined)
+      reword(tx, record, { ...record.op, seen });
 }
 
 function isCopied(op: Op, there: ReadonlySet<Op["type"]>): boolean {

@@ -102,7 +102,9 @@ async function sendAll(
     }
     const sent = await pushing.drive.sendFragment(session, frozen.body, end, signal);
     if (sent.ok && sent.value.item) return ok(sent.value.item);
-    if (sent.ok && last) return fault("garbled", "the upload ended without an answer", { unclear: true });
+    // The service may have kept only a part of it.
+    if (sent.ok && last && sent.value.session.nextOffset >= frozen.body.size)
+      return fault("garbled", "the upload ended without an answer", { unclear: true });
     const next = sent.ok
       ? ok(sent.value.session)
       : await afterFailure(pushing, { session, signal }, { why: sent.fault, last });

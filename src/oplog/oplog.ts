@@ -56,6 +56,12 @@ export function setStatus(tx: Writer, seq: OpId, status: OpState, fault?: string
   tx.ops.put(seq, { ...record, status, ...tried });
 }
 
+/** The record says the same in other words. */
+export function reword(tx: Writer, record: OpRecord, op: Op): void {
+  assertOp(op);
+  tx.ops.put(record.seq, { ...record, op });
+}
+
 /** The node's records up to and including `upTo` (all without) are done with. */
 export function dropNode(tx: Writer, node: ItemKey, upTo: number = Number.MAX_SAFE_INTEGER): void {
   for (const record of ofNode(tx, node)) if (record.seq <= upTo) dropRecord(tx, record);

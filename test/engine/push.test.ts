@@ -136,6 +136,35 @@ test("push: repeated saves are one upload, and saves during an upload are one mo
   await world.stop();
 });
 
+test("push: saves during an upload of what was saved during an upload are no conflict", async () => {
+  const world = new World("push-saves-upon-saves");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("f", "one");
+  await world.quiet();
+  for (const [during, then] of [
+    ["two", "three"],
+    ["four", "five"],
+  ] as const) {
+    const hold = device.drive.hold({ call: "upload", count: 1, moment: "before" });
+    if (during === "two") await device.write("f", during);
+    await world.pass(4_000);
+    await hold.reached;
+    await device.write("f", then);
+    await device.mkdir(`beside ${during}`); // makes a plan
+    await world.pass(1_000);
+    hold.release();
+    await world.turn();
+  }
+  await world.quiet();
+  assert.deepEqual(paths(world), ["beside four", "beside two", "f"]);
+  const { id } = world.cloud.at("f")!.item;
+  const versions = world.cloud.versions(id).map((version) => Buffer.from(version.bytes).toString());
+  assert.deepEqual(versions, ["one", "two", "three", "five"]);
+  assert.deepEqual(device.conflicts, []);
+  await world.stop();
+});
+
 test("push: save by rename keeps the item", async () => {
   const world = new World("push-rename-over");
   const device = world.device("laptop");

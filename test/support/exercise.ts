@@ -140,7 +140,7 @@ export class Exercise {
 
   async #tell(act: string, file: string, run: () => Promise<void>): Promise<void> {
     this.counts.set(act, (this.counts.get(act) ?? 0) + 1);
-    this.#told.push(`${act} ${file} (${this.#bytes.get(file)?.length} bytes)`);
+    this.#told.push(`${new Date().toISOString()} ${act} ${file} (${this.#bytes.get(file)?.length} bytes)`);
     const before = Buffer.from(this.#bytes.get(file)!);
     await run();
     if (!before.equals(this.#bytes.get(file)!))
