@@ -9,10 +9,11 @@ import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemId } from "../model/ids.ts";
 import type { Applied } from "../apply/apply.ts";
+import type { Reader } from "../store/store.ts";
 import { CONFIRM_GONE_MS, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
 import type { Absorb, Pulling } from "./pulling.ts";
 
-type Needs = Pick<Pulling, "apply" | "content" | "drive" | "clock" | "log" | "applied" | "heard">;
+type Needs = Pick<Pulling, "apply" | "content" | "drive" | "clock" | "log" | "applied" | "heard" | "store">;
 
 /** More levels than a path of the service can have. */
 const LEVELS_MAX = 200;
@@ -20,26 +21,31 @@ const LEVELS_MAX = 200;
 export function absorber(pulling: Needs): Absorb {
   return async (batch, signal) => {
     const strong = new Map<ItemId, CloudChange>();
+    // What the Mirror had when an item was read: an answer that the Mirror has moved on from meanwhile is doubted like any other.
+    const heldThen = new Map<ItemId, string | undefined>();
+    const held = (id: ItemId): string | undefined => heldTag(pulling.store.read, id);
     const unhashed = new Set<BlobId>();
     const bounds = { again: 0, further: 0, freezes: 0 };
     while (bounds.again <= REPAIR_ROUNDS_MAX && bounds.further <= LEVELS_MAX) {
       const changes = [...batch.changes, ...strong.values()];
-      const outcome = pulling.apply.batch({ ...batch, changes, read: [...strong.keys()], unhashed: [...unhashed] });
+      const read = [...strong.keys()].filter((id) => heldThen.get(id) === held(id));
+      const outcome = pulling.apply.batch({ ...batch, changes, read, unhashed: [...unhashed] });
       if (outcome.ok) {
         await announce(pulling, outcome.value);
         return ok();
       }
-      const { freeze = [], read } = outcome.fault;
+      const { freeze = [], read: asked } = outcome.fault;
       if (freeze.length > 0) {
         // Bytes that are written faster than they can be hashed count as different from all others in the end.
         const open = ++bounds.freezes > REPAIR_ROUNDS_MAX ? freeze : await freezeAll(pulling, freeze);
         for (const blob of open) unhashed.add(blob);
         continue;
       }
-      const wanted = wantedReads(read, changes, strong);
+      const wanted = wantedReads(asked, changes, strong);
       if (wanted.some((id) => !strong.has(id))) bounds.further++;
       else bounds.again++;
       pulling.log.trace("a batch needs items to be read by id", { wanted: wanted.length, ...bounds });
+      for (const id of wanted) heldThen.set(id, held(id));
       const answers = await strongReads(pulling, wanted, signal);
       if (!answers.ok) return answers;
       for (const answer of answers.value) strong.set(answer.deleted ? answer.id : answer.item.id, answer);
@@ -47,6 +53,11 @@ export function absorber(pulling: Needs): Absorb {
     pulling.log.fault("answers of the service do not fit together; they are dropped and asked for again");
     return fault("garbled", "the service's answers do not fit together");
   };
+}
+
+function heldTag(read: Reader, id: ItemId): string | undefined {
+  const node = read.ids.get(id);
+  return node === undefined ? undefined : read.mirror.get(node)?.eTag;
 }
 
 /** In the turn of the transaction: whoever caches what changed, and the bytes. */

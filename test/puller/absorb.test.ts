@@ -5,8 +5,10 @@ import type { Apply, Batch, Incomplete } from "../../src/apply/apply.ts";
 import { manualClock } from "../../src/base/clock.ts";
 import { failed, ok, type Result } from "../../src/base/result.ts";
 import type { Fault } from "../../src/model/fault.ts";
-import { blobId, itemId, type ItemId } from "../../src/model/ids.ts";
+import { blobId, eTag, itemId, itemKey, ROOT, type ItemId } from "../../src/model/ids.ts";
 import { REPAIR_ROUNDS_MAX } from "../../src/model/limits.ts";
+import { memoryStore } from "../../src/store/memory-store.ts";
+import { changeTrees } from "../../src/store/tree.ts";
 import { absorber } from "../../src/puller/absorb.ts";
 import type { Pulling } from "../../src/puller/pulling.ts";
 
@@ -16,22 +18,25 @@ function parts(batch: (batch: Batch) => ReturnType<Apply["batch"]>) {
   const seen = { batches: 0, reads: [] as ItemId[], freezes: 0, faults: 0 };
   const item = async (id: ItemId): Promise<Result<object, Fault>> => {
     seen.reads.push(id);
+    await new Promise((resolve) => setImmediate(resolve));
     return ok({ id, parentId: itemId("root"), name: id, kind: "folder", size: 0, mtime: 0, birth: 0 });
   };
   const freeze = async (blob: number): Promise<Result<object, Fault>> => {
     seen.freezes++;
     return ok({ blob });
   };
+  const store = memoryStore();
   const pulling = {
     apply: { batch: (given: Batch) => (seen.batches++, batch(given)) },
     drive: { item },
     content: { freeze, adopt: async () => undefined },
     clock: manualClock(),
+    store,
     log: { fault: () => void seen.faults++, trace: () => undefined },
     applied: () => undefined,
     heard: <T>(answer: T): T => answer,
   };
-  return { seen, absorb: absorber(pulling as unknown as Pulling) };
+  return { seen, store, absorb: absorber(pulling as unknown as Pulling) };
 }
 
 function incomplete(read: readonly ItemId[], freeze?: Incomplete["freeze"]): ReturnType<Apply["batch"]> {
@@ -63,4 +68,27 @@ test("puller: bytes that change faster than they are hashed count as different i
   );
   assert.ok((await absorb({ changes: [] })).ok);
   assert.equal(seen.freezes, REPAIR_ROUNDS_MAX);
+});
+
+test("puller: an answer to a read that the Mirror has moved on from meanwhile is not taken for certain", async () => {
+  const certain: (readonly ItemId[])[] = [];
+  const id = itemId("f");
+  const moveTo = (version: string): void =>
+    store.transact((tx) => {
+      const file = { id, parent: ROOT, name: "f", kind: "file", size: 1, mtime: 1, birth: 1 } as const;
+      changeTrees(tx, new Map([[itemKey(2), { mirror: { ...file, eTag: eTag(version) } }]]));
+    });
+  const { store, absorb } = parts(({ read = [] }) => {
+    certain.push(read);
+    if (read.includes(id)) return DONE;
+    if (certain.length === 1) setImmediate(() => moveTo("2")); // our own upload is answered while the item is read
+    return incomplete([id]);
+  });
+  store.transact((tx) => {
+    const root = { id: itemId("root"), parent: ROOT, name: "", kind: "folder", size: 0, mtime: 0, birth: 0 } as const;
+    changeTrees(tx, new Map([[ROOT, { mirror: root }]]));
+  });
+  moveTo("1");
+  assert.ok((await absorb({ changes: [] })).ok);
+  assert.deepEqual(certain, [[], [], [id]]);
 });
