@@ -39,7 +39,7 @@ export function sweepForeignParks(store: Store, { device, now }: { device: strin
     for (const [node, { name }] of due) giveBack(tx, itemKey(Number(node)), { name, device, now });
     tx.meta.put("foreignParks", Object.fromEntries(all.filter((entry) => !due.includes(entry))));
   });
-  return { conflicts: [], adopt: [], ...views.changed() };
+  return { conflicts: [], adopt: [], ...views.changed([]) };
 }
 
 /** Whoever was renamed meanwhile, there or here, or is ours after all, is left alone. */
