@@ -15,7 +15,7 @@ import { rowOf, setFacts, type Core } from "./core.ts";
 import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { checkBytes, checkSealed } from "./sealed.ts";
-import { save, touchedNow } from "./unsaved.ts";
+import { save, touchedNow, unlessStale } from "./unsaved.ts";
 import type { Answer, AttributeChange, Attributes, Reply } from "./vfs.ts";
 
 const PERMISSIONS = 0o7777;
@@ -98,8 +98,8 @@ function foreignOwner(core: Core, change: AttributeChange): Answer<never> | unde
 async function resize(core: Core, node: ItemKey, size: number, handle?: HandleId): Promise<Answer<undefined>> {
   const room = roomFor(core, node, size);
   if (!room.ok) return room;
-  const open =
-    handle === undefined ? core.files.of(node).find((file) => isCurrent(core, file.source)) : core.files.get(handle);
+  const gone = viewLocal(core.read, node) === undefined;
+  const open = handle === undefined ? (gone ? core.files.of(node)[0] : undefined) : core.files.get(handle);
   if (open) return truncateOpen(core, open.source, size);
   const source = core.content.open(node);
   try {
@@ -112,18 +112,12 @@ async function resize(core: Core, node: ItemKey, size: number, handle?: HandleId
 /** Also a truncation to the present size counts as a write: the mtime moves. */
 export async function truncateOpen(core: Core, source: Source, size: number): Promise<Answer<undefined>> {
   if (size > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no larger file");
-  const done = await source.truncate(size);
+  const done = await unlessStale(source.truncate(size));
   if (!done.ok) return done;
   core.files.wrote(source.node);
   if (source.blob !== undefined) touchedNow(core, source);
   else return setTimes(core, source.node, { mtime: "now" });
   return save(core, source);
-}
-
-function isCurrent(core: Core, source: Source): boolean {
-  const view = viewLocal(core.read, source.node);
-  if (!view) return true;
-  return view.content.from === "blob" ? source.blob === view.content.blob : source.blob === undefined;
 }
 
 function setPlain(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Answer<Attributes> {

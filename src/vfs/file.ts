@@ -19,7 +19,7 @@ import type { OpenFile } from "./open-files.ts";
 import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { afterwards, dropClean, splitSoon, sweepSoon } from "./settle.ts";
-import { save, StaleWrite, touchedNow, touchOps } from "./unsaved.ts";
+import { save, touchedNow, touchOps, unlessStale } from "./unsaved.ts";
 import type { Answer, Attributes, OpenFlags, Reply } from "./vfs.ts";
 
 export interface Created {
@@ -164,15 +164,10 @@ async function writeAt(core: Core, file: OpenFile, position: number, bytes: Uint
   const end = position + bytes.length;
   const room = end > source.size ? roomFor(core, source.node, end) : ok();
   if (!room.ok) return room;
-  try {
-    const done = await source.write(position, bytes);
-    if (done.ok) touchedNow(core, source);
-    if (done.ok && !file.writing) core.files.wrote(source.node);
-    return done;
-  } catch (error) {
-    if (error instanceof StaleWrite) return fault("stale", "the file got other bytes since it was opened");
-    throw error;
-  }
+  const done = await unlessStale(source.write(position, bytes));
+  if (done.ok) touchedNow(core, source);
+  if (done.ok && !file.writing) core.files.wrote(source.node);
+  return done;
 }
 
 /** Each close(2): what was written so far is committed, and the settle window begins anew. */

@@ -5,6 +5,7 @@
  */
 import { ok } from "../base/result.ts";
 import type { Dirtied, Source } from "../content/content.ts";
+import { fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { blobVersion } from "../model/item.ts";
 import { touch } from "../oplog/oplog.ts";
@@ -46,12 +47,14 @@ export function touchOps(core: Core, node: ItemKey): void {
 }
 
 /**
- * Content has made a new blob for a change that is not answered yet: from now on the file consists of it. A file that is gone but open
- * leaves no trace. Throws StoreFull when the disk is full, StaleWrite when it would push aside bytes it does not build on.
+ * Content has made a new blob for a change that is not answered yet: from now on the file consists of it. A file that was unlinked here
+ * but is open leaves no trace. Throws StoreFull when the disk is full, StaleWrite when it would push aside bytes it does not build on,
+ * or when the cloud has deleted the file: what nobody would ever find again is not taken.
  */
 export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {
   const view = viewLocal(core.read, event.node);
-  if (!view) return;
+  if (!view && core.orphans.has(event.node)) return;
+  if (!view) throw new StaleWrite();
   const before = view.content.from === "blob" ? view.content : undefined;
   if (before && event.seen !== blobVersion(before.blob)) throw new StaleWrite();
   const now = core.now();
@@ -74,7 +77,17 @@ export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {
   core.changed({ kind: "logged", settling: true });
 }
 
-/** A handle on an older version of the cloud's was written to after the file got other bytes here. */
-export class StaleWrite extends Error {
+/** A handle on an older version of the cloud's was written to after the file got other bytes here, or was deleted in the cloud. */
+class StaleWrite extends Error {
   override readonly name = "StaleWrite";
+}
+
+/** Carries out a change of bytes that may turn out to be stale. */
+export async function unlessStale<T>(change: Promise<Answer<T>>): Promise<Answer<T>> {
+  try {
+    return await change;
+  } catch (error) {
+    if (error instanceof StaleWrite) return fault("stale", "the file got other bytes since it was opened, or is gone");
+    throw error;
+  }
 }
