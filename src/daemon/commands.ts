@@ -15,7 +15,7 @@ import { opId, type ItemKey } from "../model/ids.ts";
 import type { OpRecord } from "../op/op.ts";
 import type { Puller } from "../puller/puller.ts";
 import { checkStore } from "../store/check.ts";
-import type { Store } from "../store/store.ts";
+import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import type { VfsControl } from "../vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../vfs/vfs.ts";
@@ -44,7 +44,24 @@ const PIN = "user.onedrive.pin";
 const WAIT_STEP_MS = 100;
 
 export function commands(parts: CommandParts): Handlers {
-  return { ...reports(parts), ...pushes(parts), ...keeping(parts), ...checks(parts) };
+  const all: Handlers = { ...reports(parts), ...pushes(parts), ...keeping(parts), ...checks(parts) };
+  return Object.fromEntries(
+    Object.entries(all).map(([call, handle]) => [call, unlessFull(handle as Handle)]),
+  ) as Handlers;
+}
+
+type Handle = (...takes: unknown[]) => Promise<Result<unknown, Fault>>;
+
+/** What a command cannot record on a full disk it did not do. */
+function unlessFull(handle: Handle): Handle {
+  return async (...takes) => {
+    try {
+      return await handle(...takes);
+    } catch (error) {
+      if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
+      throw error;
+    }
+  };
 }
 
 type Some<C extends keyof Handlers> = Pick<Handlers, C>;

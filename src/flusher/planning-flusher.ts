@@ -66,6 +66,7 @@ class Engine implements Flusher {
   #changed = true;
   /** When that look has to be repeated in any case. */
   #lookAt = 0;
+  #roundAt = 0;
   #askers: { readonly at: number; answer(): void }[] = [];
 
   constructor(options: FlusherOptions) {
@@ -91,7 +92,7 @@ class Engine implements Flusher {
       onDefect: options.onDefect,
       round: (signal) => this.#round(signal),
     });
-    dropOrphanSessions(this.#pushing).catch(options.onDefect);
+    dropOrphanSessions(this.#pushing).catch((error: unknown) => this.#unlessFull(error));
   }
 
   wake(settling = false): void {
@@ -198,17 +199,34 @@ class Engine implements Flusher {
   // ---- one round ----
 
   async #round(signal: AbortSignal): Promise<number> {
+    const now = this.#options.clock.now();
+    if (now < this.#roundAt) this.#forgetTimes();
+    this.#roundAt = now;
     const waitMs = this.#tooEarlyMs();
     this.#dozing = waitMs > 0;
     if (waitMs > 0) return waitMs;
     this.#changed = false;
     if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();
-    if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
-    await this.#superseded.sweep();
+    try {
+      if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
+      await this.#superseded.sweep();
+    } catch (error) {
+      if (!(error instanceof StoreFull)) throw error;
+      this.#waits.pauseFor(DISK_FULL);
+    }
     this.#answerAskers();
     const napMs = this.#napMs();
     this.#lookAt = this.#options.clock.now() + napMs;
     return napMs;
+  }
+
+  /** The clock was set back: what was to wait until some time would wait for as long as the clock was ahead. */
+  #forgetTimes(): void {
+    this.#waits.forgetTimes();
+    this.#planning.hurry();
+    this.#lookAt = 0;
+    if (this.#fullUntil > 0) this.#madeRoom();
+    this.#changed = true;
   }
 
   /** When only the trees have moved and it is too early for a plan, there is nothing to do: a thousand writes are not a thousand looks. */
@@ -306,7 +324,7 @@ class Engine implements Flusher {
     const task = (): Promise<End> => this.#run(entry, signal);
     const done = (isUpload(step) ? this.#uploads.run(task) : task())
       .then((end) => this.#ended(entry, end))
-      .catch((error: unknown) => this.#options.onDefect(error))
+      .catch((error: unknown) => this.#unlessFull(error, step.node))
       .finally(() => {
         this.#running.delete(step.node);
         this.#changed = true;
@@ -325,6 +343,13 @@ class Engine implements Flusher {
       if (error instanceof StoreFull) return { end: "unclear", fault: DISK_FULL };
       throw error;
     }
+  }
+
+  /** What could not be recorded on a full disk is done again: the step is as it was. Everything else is a defect. */
+  #unlessFull(error: unknown, node?: ItemKey): void {
+    if (!(error instanceof StoreFull)) return this.#options.onDefect(error);
+    this.#planning.move();
+    if (node !== undefined) this.#waits.failed(node, DISK_FULL);
   }
 
   async #ended(entry: Entry, end: End): Promise<void> {
@@ -371,11 +396,16 @@ class Engine implements Flusher {
 
   /** Uploads that waited for room in the cloud are tried again. */
   #madeRoom(): void {
-    this.#fullUntil = 0;
     const { store } = this.#options;
     const waiting = nodesIn(store.read, "parked", NO_SPACE);
-    if (waiting.length > 0) store.transact((tx) => waiting.forEach((node) => letGo(tx, node)));
-    this.#planning.move();
+    try {
+      if (waiting.length > 0) store.transact((tx) => waiting.forEach((node) => letGo(tx, node)));
+      this.#fullUntil = 0;
+      this.#planning.move();
+    } catch (error) {
+      if (!(error instanceof StoreFull)) throw error;
+      this.#fullUntil = this.#options.clock.now() + NO_SPACE_WAIT_MS;
+    }
   }
 
   // ---- waiting ----
@@ -410,7 +440,8 @@ class Engine implements Flusher {
       if (entry.state === "done") return false;
       const { state } = this.#planning.current.standing(entry);
       const stuck = state === "parked" || state === "held" || locked(entry) || entry.needs.some(locked);
-      return !stuck && entry.touchedAt <= at;
+      // What was recorded before the clock was set back lies in the future.
+      return !stuck && (entry.touchedAt <= at || entry.touchedAt > this.#options.clock.now());
     });
   }
 }

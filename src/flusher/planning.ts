@@ -2,8 +2,10 @@
  * The plan in use and when to make a new one. It is kept while answers are what it expected (each step is checked again when it
  * starts), so thousands of uploads cost a few plans, not one each. Planning never takes more than a small part of the time.
  */
-import type { Fault } from "../model/fault.ts";
-import { PLAN_INTERVAL_MS } from "../model/limits.ts";
+import { ok, type Result } from "../base/result.ts";
+import { fault, type Fault } from "../model/fault.ts";
+import { BACKOFF_FIRST_MS, PLAN_INTERVAL_MS } from "../model/limits.ts";
+import { StoreFull } from "../store/store.ts";
 import type { FlusherOptions } from "./flusher.ts";
 import { holdMassDeletion } from "./mass-delete.ts";
 import { EMPTY, schedule, type Schedule } from "./schedule.ts";
@@ -72,20 +74,36 @@ export class Planning {
   }
 
   make(): void {
-    const { apply, clock, store, log } = this.#options;
+    const { clock, log } = this.#options;
     const beganAt = (this.#beganAt = clock.now());
-    const outcome = apply.plan();
+    const outcome = this.#outcome();
     this.#nextAt = clock.now() + Math.max(PLAN_INTERVAL_MS, 10 * (clock.now() - beganAt));
     this.#stale = this.#moved = this.#onlySettling = false;
-    if (!outcome.ok) {
-      if (!this.fault) log.fault(`nothing is sent: ${outcome.fault.why}`);
-      this.fault = outcome.fault;
-      this.current = EMPTY;
+    if (outcome.ok) {
+      this.fault = undefined;
+      this.current = outcome.value;
       return;
     }
-    this.fault = undefined;
-    const held = holdMassDeletion(store, outcome.value);
-    if (held > 0) log.fault(`${held} deletions are held: release them or take them back`);
-    this.current = schedule(store.read, outcome.value);
+    if (!this.fault) log.fault(`nothing is sent: ${outcome.fault.why}`);
+    this.fault = outcome.fault;
+    this.current = EMPTY;
+    if (outcome.fault.kind !== "noSpace") return;
+    // The disk of the state folder is full: that passes without anybody saying so.
+    this.move();
+    this.#nextAt = clock.now() + BACKOFF_FIRST_MS;
+  }
+
+  #outcome(): Result<Schedule, Fault> {
+    const { apply, store, log } = this.#options;
+    try {
+      const outcome = apply.plan();
+      if (!outcome.ok) return outcome;
+      const held = holdMassDeletion(store, outcome.value);
+      if (held > 0) log.fault(`${held} deletions are held: release them or take them back`);
+      return ok(schedule(store.read, outcome.value));
+    } catch (error) {
+      if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
+      throw error;
+    }
   }
 }

@@ -51,8 +51,10 @@ export class Readiness {
     return next;
   }
 
-  #quietAt(entry: Entry): number {
-    return entry.touchedAt + this.#options.writeBackMs;
+  /** An act far in the future was recorded before the clock was set back: that is long enough ago. */
+  #quietAt({ touchedAt }: Entry): number {
+    const { clock, writeBackMs } = this.#options;
+    return touchedAt > clock.now() + writeBackMs ? 0 : touchedAt + writeBackMs;
   }
 
   #isHeldOpen({ step }: Entry): boolean {

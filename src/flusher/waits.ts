@@ -79,6 +79,11 @@ export function waits(clock: Clock, random: Random) {
     },
     pause: (): Pause | undefined => pause,
     isPaused: (): boolean => pause !== undefined && pause.until > clock.now(),
+    /** The clock was set back: nobody knows any more when anything ends, so everything does. */
+    forgetTimes(): void {
+      for (const wait of nodes.values()) wait.until = 0;
+      if (pause) pause = { ...pause, until: 0 };
+    },
     /** Backoff ends; what the service asked us to wait stays. */
     end(): void {
       for (const wait of nodes.values()) wait.until = 0;

@@ -10,6 +10,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS } from "../model/limits.ts";
 import { absorber, strongReads } from "./absorb.ts";
 import { accountFacts, rootId } from "./account.ts";
+import { StoreFull } from "../store/store.ts";
 import { auditor, type Auditor } from "./audit.ts";
 import { enumerateFirst } from "./enumerate.ts";
 import { lister } from "./list.ts";
@@ -63,7 +64,7 @@ class Rounds implements Puller {
   }
 
   list(folder: ItemKey): Promise<Outcome> {
-    return this.#list(folder);
+    return unlessFull(this.#list(folder));
   }
 
   sync(): Promise<Outcome> {
@@ -75,10 +76,14 @@ class Rounds implements Puller {
   }
 
   absorb(changes: readonly CloudChange[], signal?: AbortSignal): Promise<Outcome> {
-    return this.#pulling.absorb({ changes }, signal);
+    return unlessFull(this.#pulling.absorb({ changes }, signal));
   }
 
-  async audit(): Promise<Outcome> {
+  audit(): Promise<Outcome> {
+    return unlessFull(this.#auditNow());
+  }
+
+  async #auditNow(): Promise<Outcome> {
     if (this.#stopping.signal.aborted) return STOPPED;
     const known = await this.#pulling.knowDrive(this.#stopping.signal);
     if (!known.ok) return known;
@@ -119,7 +124,7 @@ class Rounds implements Puller {
   async #round(signal: AbortSignal): Promise<number> {
     const asked = this.#askers;
     this.#askers = [];
-    const outcome = await this.#once(signal);
+    const outcome = await unlessFull(this.#once(signal));
     this.#failures = outcome.ok ? 0 : this.#failures + 1;
     this.#lastFault = outcome.ok ? undefined : outcome.fault;
     if (!outcome.ok) tell(this.#options.log, this.#failures, outcome.fault);
@@ -160,6 +165,16 @@ class Rounds implements Puller {
     this.#online = online;
     this.#options.log.trace(online ? "the cloud can be reached" : "the cloud cannot be reached");
     this.#options.onlineChanged(online);
+  }
+}
+
+/** A full disk passes: nothing was changed, and the same is done again later. */
+async function unlessFull(work: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
+    throw error;
   }
 }
 

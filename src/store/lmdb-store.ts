@@ -201,9 +201,13 @@ class LmdbStore implements Store {
     return result.value;
   }
 
-  barrier(): Promise<void> {
+  async barrier(): Promise<void> {
     assert(!this.closing, "the store is open");
-    return this.parts.safe.barrier();
+    try {
+      await this.parts.safe.barrier();
+    } catch (error) {
+      throw asStoreFault(error)?.kind === "full" ? new StoreFull("there is no room for the journal") : error;
+    }
   }
 
   beforeBarrier(hook: () => Promise<void>): void {

@@ -45,6 +45,7 @@ export interface Store {
   readonly read: Reader;
   /** Runs `change` and commits. Throws `StoreFull` when the disk is full (nothing changed then); any other throw of `change` passes. */
   transact<T>(change: (tx: Writer) => T): T;
+  /** Rejects with `StoreFull` when there is no room for the records. */
   barrier(): Promise<void>;
   /** A hook every barrier waits for before it makes records durable. */
   beforeBarrier(hook: () => Promise<void>): void;

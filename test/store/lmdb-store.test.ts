@@ -95,7 +95,7 @@ test("on a full disk a transaction throws StoreFull and changes nothing; with ro
       );
       assert.equal(store.read.facts.get(itemKey(n)), undefined);
       assert.equal(store.read.facts.count, n - 1);
-      await assert.rejects(store.barrier());
+      await assert.rejects(store.barrier(), { name: "StoreFull" });
       rmSync(`${dir}/ballast`);
       const before = store.read.facts.count;
       store.transact((tx) => {
@@ -277,6 +277,8 @@ test("a barrier that fails keeps what waits, and the next one makes it durable",
     disk.fault = (what) => (what === "sync" ? Object.assign(new Error("EIO"), { code: "EIO" }) : undefined);
     await assert.rejects(store.barrier(), /EIO/);
     store.transact((tx) => tx.listed.put(itemKey(2), 2));
+    disk.fault = (what) => (what === "write" ? Object.assign(new Error("no room"), { code: "ENOSPC" }) : undefined);
+    await assert.rejects(store.barrier(), { name: "StoreFull" });
     disk.fault = () => undefined;
     await store.barrier();
     cpSync(dir, `${dir}-cut`, { recursive: true, filter: (path) => !path.includes("store.mdb") });
