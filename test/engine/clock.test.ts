@@ -5,7 +5,7 @@ import { World } from "./world.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
-test("what was written before the clock was set back is pushed all the same", async () => {
+test("clock: what was written before the clock was set back is pushed all the same", async () => {
   const world = new World("clock");
   const device = world.device("laptop");
   await world.quiet();
@@ -19,7 +19,7 @@ test("what was written before the clock was set back is pushed all the same", as
   await device.stop();
 });
 
-test("a sync after the clock was set back pushes what was written before", async () => {
+test("clock: a sync after the clock was set back pushes what was written before", async () => {
   const world = new World("clock-sync");
   const device = world.device("laptop");
   await world.quiet();

@@ -19,7 +19,7 @@ function fillAt(device: Device, at: number): () => void {
   };
 }
 
-test("a disk that is full for a while stops nothing for good", async () => {
+test("full disk: a disk that is full for a while stops nothing for good", async () => {
   for (let at = 1; at <= 30; at++) {
     const world = new World(`full-${at}`);
     const device = world.device("laptop");
