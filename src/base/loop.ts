@@ -3,7 +3,7 @@
  * `wake` is called is followed by another at once, so no wake-up is lost. `round` returns how long to sleep in milliseconds.
  */
 import { assert } from "./assert.ts";
-import { sleep, type Clock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 
 export interface Loop {
   wake(): void;
@@ -20,21 +20,24 @@ export interface LoopOptions {
 
 export function startLoop(options: LoopOptions): Loop {
   const stopping = new AbortController();
-  let nap: AbortController | undefined;
+  let endNap: () => void = () => undefined;
   let woken = false;
-  const endNap = (): void => {
-    nap?.abort(WOKEN);
-    nap = undefined;
-  };
+  // Woken for every change there is: an abort signal each time would cost more than most rounds.
+  const nap = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = options.clock.after(ms, resolve);
+      endNap = () => {
+        cancel();
+        resolve();
+      };
+    });
   const running = (async () => {
     while (!stopping.signal.aborted) {
       woken = false;
       const napMs = await options.round(stopping.signal);
       assert(napMs >= 0, "a round returns a sleep of zero or more");
       if (woken || stopping.signal.aborted) continue;
-      nap = new AbortController();
-      await sleep(options.clock, napMs, nap.signal);
-      nap = undefined;
+      await nap(napMs);
     }
   })().catch((error: unknown) => options.onDefect(error));
   return {
@@ -49,9 +52,6 @@ export function startLoop(options: LoopOptions): Loop {
     },
   };
 }
-
-/** A reason of its own: without one every wake-up would build an exception with its stack. */
-const WOKEN = "woken";
 
 /** Lets everything else that is ready run first: to be awaited between the parts of a long piece of work. */
 export function breathe(): Promise<void> {

@@ -136,6 +136,16 @@ export class Blobs {
     return this.#options.files.use(file.disk, (fd) => readAt(fd, position, wanted));
   }
 
+  /** Bytes of a file that was written or synced a moment ago. */
+  recent(file: BlobFile, position: number, length: number): Promise<Uint8Array> {
+    return this.#options.files.readRecent(file.disk, position, length);
+  }
+
+  /** How long the file is on disk. */
+  lengthOf(file: BlobFile): Promise<number> {
+    return this.#options.files.lengthOf(file.disk);
+  }
+
   withBytes<T>(file: BlobFile, task: (fd: number) => Promise<T>): Promise<T> {
     return this.#options.files.use(file.disk, task);
   }
@@ -218,7 +228,7 @@ export class Blobs {
         for (let at = start; at < end;) {
           const length = Math.min(BODY_STEP_BYTES, end - at);
           const from = at;
-          const bytes = await files.use(file.disk, (fd) => readAt(fd, from, length));
+          const bytes = await files.readRecent(file.disk, from, length);
           if (bytes.length < length) throw new Error(`blob ${file.blob} ends before its recorded length`);
           yield bytes;
           at += length;

@@ -98,7 +98,7 @@ export class Cache {
   async take(path: string, of: { node: ItemKey; version: string; size: number }): Promise<CleanFile | undefined> {
     const { node, version, size } = of;
     const target = this.#path(node, version);
-    const link = (): Promise<void> => fs.link(path, target);
+    const link = (): Promise<void> => this.#options.files.link(path, target);
     const first = link().catch(async (error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       await fs.mkdir(dirname(target), { recursive: true, mode: 0o700 });

@@ -2,8 +2,8 @@
  * The content files as the operating system sees them: a bounded number of open descriptors, and the reads, writes and syncs on them.
  * A descriptor in use is never closed.
  *
- * What waits for the disk (syncs, reads, long writes) runs on the thread pool. What usually only reaches the kernel's memory (opening
- * and closing, writes of up to QUICK_WRITE_BYTES_MAX) is done at once, since going to the pool and back costs many times the work; a disk
+ * What waits for the disk (syncs, most reads, long writes) runs on the thread pool. What usually only reaches the kernel's memory
+ * (opening and closing, short writes, reading few bytes just written) is done at once, since going to the pool and back costs many times the work; a disk
  * that made such a call slow is left to the pool for the next DISK_SLOW_MS. Nothing here syncs on the loop's thread.
  *
  * Failures are Node's errors with a `code`; `diskFault` says what they are for a person. A file that is not there any more
@@ -14,7 +14,7 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Failed } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
-import { DISK_SLOW_MS, QUICK_CALL_MS, QUICK_WRITE_BYTES_MAX } from "../model/limits.ts";
+import { DISK_SLOW_MS, QUICK_CALL_MS, QUICK_READ_BYTES_MAX, QUICK_WRITE_BYTES_MAX } from "../model/limits.ts";
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -72,12 +72,31 @@ export class Files {
   }
 
   /** Writes all; returns fewer bytes than given only when the disk filled up in the middle. */
-  async write(file: DiskFile, position: number, bytes: Uint8Array): Promise<number> {
-    const { fd } = file;
-    if (fd === undefined || bytes.length > QUICK_WRITE_BYTES_MAX || !this.isQuick)
-      return this.use(file, (open) => writeAt(open, position, bytes));
-    this.#touch(file, fd);
-    return this.#timed(() => writeNow(fd, position, bytes));
+  write(file: DiskFile, position: number, bytes: Uint8Array): Promise<number> {
+    return this.use(file, async (fd) =>
+      bytes.length <= QUICK_WRITE_BYTES_MAX && this.isQuick
+        ? this.#timed(() => writeNow(fd, position, bytes))
+        : writeAt(fd, position, bytes),
+    );
+  }
+
+  /** Bytes that were just written are in the kernel's memory: few of them are read at once. */
+  readRecent(file: DiskFile, position: number, length: number): Promise<Uint8Array> {
+    return this.use(file, async (fd) =>
+      length <= QUICK_READ_BYTES_MAX && this.isQuick
+        ? this.#timed(() => readNow(fd, position, length))
+        : readAt(fd, position, length),
+    );
+  }
+
+  /** Another name for a file. */
+  async link(path: string, name: string): Promise<void> {
+    if (this.isQuick) this.#timed(() => fs.linkSync(path, name));
+    else await fs.promises.link(path, name);
+  }
+
+  lengthOf(file: DiskFile): Promise<number> {
+    return this.use(file, async (fd) => (this.isQuick ? this.#timed(() => fs.fstatSync(fd).size) : lengthOf(fd)));
   }
 
   /** The disk has not made anybody wait lately. */
@@ -184,6 +203,18 @@ export async function writeAt(fd: number, position: number, bytes: Uint8Array): 
   return done;
 }
 
+/** As `readAt`, without the thread pool. */
+function readNow(fd: number, position: number, length: number): Uint8Array {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  let got = 0;
+  while (got < length) {
+    const now = fs.readSync(fd, buffer, got, length - got, position + got);
+    if (now === 0) break;
+    got += now;
+  }
+  return got === length ? buffer : buffer.subarray(0, got);
+}
+
 /** As `writeAt`, without the thread pool. */
 function writeNow(fd: number, position: number, bytes: Uint8Array): number {
   let done = 0;
@@ -250,7 +281,9 @@ export async function copyWhole(source: number, target: number): Promise<void> {
 
 /** Removes a file if it is there. */
 export async function removeFile(path: string): Promise<void> {
-  await fs.promises.rm(path, { force: true });
+  await fs.promises.unlink(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
 
 export function isMissing(error: unknown): boolean {

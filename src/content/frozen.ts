@@ -13,7 +13,7 @@ import type { Log } from "../base/log.ts";
 import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
-import { BARRIER_INTERVAL_MS } from "../model/limits.ts";
+import { BARRIER_INTERVAL_MS, QUICK_READ_BYTES_MAX } from "../model/limits.ts";
 import type { BlobRow } from "../store/schema.ts";
 import { StoreFull, type Reader, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
@@ -21,8 +21,8 @@ import { recordLength, refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { Cache } from "./cache.ts";
 import type { CleanFile } from "./clean-file.ts";
 import type { Answer, Frozen } from "./content.ts";
-import { diskFault, isMissing, lengthOf } from "./files.ts";
-import type { Hasher } from "./hash.ts";
+import { diskFault, isMissing } from "./files.ts";
+import { digestOf, type Hasher } from "./hash.ts";
 import type { DiskSource } from "./source.ts";
 
 export interface FrozenOptions {
@@ -126,14 +126,17 @@ export class FrozenBlobs {
 
   async #compare(file: BlobFile, row: BlobRow): Answer<Frozen> {
     const { blobs, hasher } = this.#options;
-    const length = await blobs.withBytes(file, lengthOf);
+    const length = await blobs.lengthOf(file);
     if (row.state !== "open" && length !== row.size) return mismatch(file.blob);
     file.size = length;
     if (row.hash !== undefined && row.sha256 !== undefined && this.#compared.has(file.blob))
       return ok(frozen(blobs, file, { hash: row.hash, sha256: row.sha256 }));
     const synced = await blobs.sync(file);
     if (!synced.ok) return synced;
-    const digest = await blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
+    const digest =
+      length <= QUICK_READ_BYTES_MAX
+        ? digestOf(await blobs.recent(file, 0, length), true)
+        : await blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
     if (digest.length !== length) return mismatch(file.blob);
     if (row.state === "open") {
       const recorded = this.#record(file, digest);
@@ -159,6 +162,8 @@ export class FrozenBlobs {
   }
 
   #mark(blob: BlobId): void {
+    const known = this.#options.store.read.blobs.get(blob);
+    if (!known || known.state === "pushed") return;
     try {
       this.#options.store.transact((tx) => {
         const row = tx.blobs.get(blob);

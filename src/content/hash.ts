@@ -51,7 +51,7 @@ export function hasher(): Hasher {
   };
   return {
     async digest(fd, length, withSha256) {
-      if (length <= HASH_INLINE_BYTES_MAX) return inline(await readAt(fd, 0, length), withSha256);
+      if (length <= HASH_INLINE_BYTES_MAX) return digestOf(await readAt(fd, 0, length), withSha256);
       worker ??= start();
       const question: HashQuestion = { id: serial++, fd, length, withSha256 };
       return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ export function hasher(): Hasher {
   };
 }
 
-function inline(bytes: Uint8Array, withSha256: boolean): Digest {
+export function digestOf(bytes: Uint8Array, withSha256: boolean): Digest {
   const sha256 = withSha256 ? createHash("sha256").update(bytes).digest("hex") : "";
   return { length: bytes.length, hash: quickXorHash(bytes), sha256 };
 }

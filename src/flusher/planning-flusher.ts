@@ -8,7 +8,14 @@ import { limit } from "../base/limit.ts";
 import { startLoop, type Loop } from "../base/loop.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemKey, OpId } from "../model/ids.ts";
-import { NO_SPACE_WAIT_MS, SIMPLE_UPLOAD_BYTES_MAX, STEPS_MAX, UPLOADS_MAX } from "../model/limits.ts";
+import {
+  NO_SPACE_WAIT_MS,
+  SIMPLE_UPLOAD_BYTES_MAX,
+  SMALL_UPLOAD_BYTES_MAX,
+  SMALL_UPLOADS_MAX,
+  STEPS_MAX,
+  UPLOADS_MAX,
+} from "../model/limits.ts";
 import { StoreFull } from "../store/store.ts";
 import { blobOf } from "./begin.ts";
 import type { Flusher, FlusherOptions, FlushStatus } from "./flusher.ts";
@@ -53,6 +60,7 @@ class Engine implements Flusher {
   readonly #planning: Planning;
   readonly #readiness: Readiness;
   readonly #uploads = limit(UPLOADS_MAX);
+  readonly #smallUploads = limit(SMALL_UPLOADS_MAX);
   readonly #running = new Map<ItemKey, Running>();
   /** Requests nobody knows the outcome of. */
   readonly #unresolved: Set<ItemKey>;
@@ -299,7 +307,7 @@ class Engine implements Flusher {
     }
     let uploading = [...this.#running.values()].filter(({ entry }) => isUpload(entry.step)).length;
     for (const entry of plan.uploads()) {
-      if (uploading >= 2 * UPLOADS_MAX || this.#mustWait()) return;
+      if (uploading >= 2 * SMALL_UPLOADS_MAX || this.#mustWait()) return;
       if (!this.#readiness.mayStart(plan, entry)) continue;
       if (this.#fullUntil > this.#options.clock.now()) {
         this.#park(entry.step.node, NO_SPACE);
@@ -322,7 +330,8 @@ class Engine implements Flusher {
     const signal = AbortSignal.any([cut.signal, this.#stopping.signal]);
     entry.state = "running";
     const task = (): Promise<End> => this.#run(entry, signal);
-    const done = (isUpload(step) ? this.#uploads.run(task) : task())
+    const slots = isUpload(step) && step.bytes.size <= SMALL_UPLOAD_BYTES_MAX ? this.#smallUploads : this.#uploads;
+    const done = (isUpload(step) ? slots.run(task) : task())
       .then((end) => this.#ended(entry, end))
       .catch((error: unknown) => this.#unlessFull(error, step.node))
       .finally(() => {

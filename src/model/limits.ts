@@ -10,7 +10,10 @@ export const FRAGMENT_BYTES = 32 * FRAGMENT_QUANTUM_BYTES;
 export const SIMPLE_UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Requests in flight at once. */
-export const REQUESTS_MAX = 16;
+export const REQUESTS_MAX = 32;
+/** Uploads at once: of files up to SMALL_UPLOAD_BYTES_MAX, which wait for answers rather than for the line, and of others. */
+export const SMALL_UPLOADS_MAX = 24;
+export const SMALL_UPLOAD_BYTES_MAX = 256 * 1024;
 export const UPLOADS_MAX = 8;
 export const DOWNLOADS_MAX = 8;
 
@@ -123,6 +126,7 @@ export const WRONG_BYTES_WAIT_MS = 60_000;
 /** Disk calls that only reach the kernel's memory are made at once; a disk where one took longer than this waits on the pool for a while. */
 export const QUICK_CALL_MS = 10;
 export const QUICK_WRITE_BYTES_MAX = 256 * 1024;
+export const QUICK_READ_BYTES_MAX = 64 * 1024;
 export const DISK_SLOW_MS = 10_000;
 /** Content files kept open. */
 export const OPEN_FILES_MAX = 256;
