@@ -3,6 +3,7 @@
  * notes the contents and the items that its actor could see and did away with.
  */
 import type { Random } from "../../src/base/random.ts";
+import { parkedOriginal } from "../../src/model/name.ts";
 import { isGone, viewLocal } from "../../src/store/tree.ts";
 import type { Device } from "./device.ts";
 import type { World } from "./world.ts";
@@ -99,8 +100,8 @@ export async function actHere(world: World, device: Device, ledger: Ledger, rand
     const name = random.pick(NAMES);
     return folder === "" ? name : `${folder}/${name}`;
   };
-  const kind = random.below(10);
-  if (kind < 3 || (files.length === 0 && kind < 9)) {
+  const kind = random.below(13);
+  if (kind < 3 || (files.length === 0 && kind !== 5 && kind < 8)) {
     const path = place();
     if (device.find(path) !== undefined) return "";
     const text = ledger.content(device.name);
@@ -120,12 +121,43 @@ export async function actHere(world: World, device: Device, ledger: Ledger, rand
     return `${device.name} makes folder ${path}`;
   }
   if (files.length + folders.length === 1) return "";
+  if (kind >= 10 && files.length > 0) return rarely(world, { device, ledger, random, files }, kind);
   if (kind < 8) return move(world, { device, ledger, from: random.pick([...files, ...folders.slice(1)]), to: place() });
   const path = random.pick([...files, ...files, ...folders.slice(1)]);
   ledger.destroy(textsBelow(world, device, path));
   ledger.end(device, path);
   await device.remove(path);
   return `${device.name} removes ${path}`;
+}
+
+interface Person {
+  readonly device: Device;
+  readonly ledger: Ledger;
+  readonly random: Random;
+  readonly files: readonly string[];
+}
+
+/** What editors do: a save by rename, two names swapped, a time set. */
+async function rarely(world: World, { device, ledger, random, files }: Person, kind: number): Promise<string> {
+  const path = random.pick(files);
+  if (kind === 10) {
+    await device.touch(path, 1_700_000_000 + random.below(1_000_000));
+    return `${device.name} sets the time of ${path}`;
+  }
+  const aside = `${path}.new`;
+  if (device.find(aside) !== undefined) return "";
+  if (kind === 11) {
+    if (!(await device.create(aside, ledger.content(device.name)))) return "";
+    const told = await move(world, { device, ledger, from: aside, to: path });
+    return told && `${device.name} saves ${path} by rename`;
+  }
+  const other = random.pick(files);
+  // Who gives a file a name of ours for good, does so on purpose.
+  if (other === path || [path, other].some((each) => parkedOriginal(each) !== undefined)) return "";
+  await device.rename(path, aside);
+  await device.rename(other, path);
+  await device.rename(aside, other);
+  return `${device.name} swaps ${path} and ${other}`;
 }
 
 async function move(

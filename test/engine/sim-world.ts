@@ -20,7 +20,8 @@ export class SimWorld extends World {
 
   constructor(seed: string | number, profile: ProfileName) {
     super(seed);
-    this.sim = createSim({ profile, clock: this.clock, random: this.random.split("sim") });
+    const wholeMs = { now: () => Math.floor(this.clock.now()) };
+    this.sim = createSim({ profile, clock: wholeMs, random: this.random.split("sim") });
     this.view = viewOfSim(this.sim);
   }
 

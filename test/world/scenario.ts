@@ -26,7 +26,7 @@ export interface Scenario {
   readonly sabotage?: boolean;
 }
 
-export const STEPS = 40;
+export const STEPS = 50;
 const CLIENTS = ["ann", "bob", "cid"];
 const PROFILES: readonly ProfileName[] = ["personal", "personal-old", "business"];
 
@@ -98,11 +98,13 @@ async function take(scenario: Scenario, playing: Playing, story: string[]): Prom
 /** An item counts as known when the browser made it, or its maker has had the answer. */
 function noteKnown({ devices, known }: Playing, id: string, createdBy: string): void {
   const maker = devices.find(({ name }) => name === createdBy);
+  if (maker?.isDown) return;
   if (!maker || maker.store.read.ids.get(id as never) !== undefined) known.set(id, createdBy);
 }
 
 async function one(playing: Playing, random: Random): Promise<string> {
   const { world, devices, ledger } = playing;
+  while (devices.some((each) => each.isDown)) await world.turn();
   const device = random.pick(devices);
   const kind = random.below(20);
   // A power cut before the first sync of the disk leaves a device that knows nothing; offline it rightly refuses to act.
@@ -112,7 +114,6 @@ async function one(playing: Playing, random: Random): Promise<string> {
   else if (kind < 11) told = actThere(world, ledger, random);
   else told = await disturb(playing, device, random);
   if (random.below(3) === 0) await world.turn();
-  for (const each of devices) if (each.isDown) await world.turn();
   return told;
 }
 
@@ -175,6 +176,7 @@ async function disturb(playing: Playing, device: Device, random: Random): Promis
 
 async function end({ sabotage }: Scenario, playing: Playing): Promise<void> {
   const { world, devices, trouble } = playing;
+  while (devices.some((each) => each.isDown)) await world.turn();
   trouble.end();
   for (const device of devices) device.crashAt(Infinity, "kill");
   await world.pass(200_000);
