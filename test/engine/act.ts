@@ -17,9 +17,15 @@ export class Ledger {
   readonly ended = new Set<string>();
   /** Devices that deleted an item whose id they did not know yet. */
   readonly loose = new Set<string>();
+  /** Moved by somebody else than who wrote them. */
+  readonly wandered = new Set<string>();
   /** By device: made since its last barrier, so a power cut may take it away. */
   readonly #unsure = new Map<string, Set<string>>();
   #serial = 0;
+
+  wander(actor: string, texts: Iterable<string>): void {
+    for (const text of texts) if (!text.startsWith(`${actor} `)) this.wandered.add(text);
+  }
 
   /** What was made since then may never have been written. */
   doubt(since: number): void {
@@ -75,6 +81,10 @@ function pathsBelow(device: Device, path: string): string[] {
   return [...folders, ...files].filter((each) => each.startsWith(`${path}/`));
 }
 
+function isWithin(path: string, top: string): boolean {
+  return path === top || path.startsWith(`${top}/`);
+}
+
 /** What a path shows, without the network: the bytes here, or those the cloud has had. */
 function textsAt(world: World, device: Device, path: string): string[] {
   const node = device.at(path);
@@ -87,9 +97,7 @@ function textsAt(world: World, device: Device, path: string): string[] {
 
 function textsBelow(world: World, device: Device, path: string): string[] {
   const { files } = look(device);
-  return files
-    .filter((file) => file === path || file.startsWith(`${path}/`))
-    .flatMap((file) => textsAt(world, device, file));
+  return files.filter((file) => isWithin(file, path)).flatMap((file) => textsAt(world, device, file));
 }
 
 /** One act of the person at a device; faults of the filesystem (a name that is taken, a folder in itself) are no news. */
@@ -176,6 +184,7 @@ async function move(
     ledger.end(device, to);
     ledger.end(device, from);
   }
+  ledger.wander(device.name, textsBelow(world, device, from));
   await device.rename(from, to);
   return `${device.name} moves ${from} to ${to}`;
 }
@@ -200,12 +209,16 @@ export function actThere(world: World, ledger: Ledger, random: Random): string {
   const row = random.pick(rows);
   if (kind < 6) {
     if (there || path.startsWith(`${row.path}/`)) return "";
+    ledger.wander(
+      "web",
+      rows.flatMap((each) => (isWithin(each.path, row.path) && each.text ? [each.text] : [])),
+    );
     return view.move(row.path, path) ? `web moves ${row.path} to ${path}` : "";
   }
   if (kind === 6 && !there) {
     return view.mkdir(path) ? `web makes folder ${path}` : "";
   }
-  const gone = rows.filter((each) => each.path === row.path || each.path.startsWith(`${row.path}/`));
+  const gone = rows.filter((each) => isWithin(each.path, row.path));
   if (!view.remove(row.path)) return "";
   ledger.destroy(gone.flatMap(({ text }) => (text === undefined ? [] : [text])));
   for (const { id } of gone) ledger.ended.add(id);

@@ -4,7 +4,7 @@
  */
 import { play, STEPS, type Scenario } from "./scenario.ts";
 
-const SHRINK_MS = 30_000;
+const SHRINK_MS = 40_000;
 
 export interface Shrunk {
   readonly scenario: Scenario;

@@ -8,6 +8,8 @@ import type { World } from "../engine/world.ts";
 export interface Trouble {
   /** Brings something about; returns it as words. */
   next(device: Device, random: Random): string;
+  /** The feed told some things late, or not at all. */
+  readonly lateFeed: boolean;
   /** Everything works from now on. */
   end(): void;
 }
@@ -28,6 +30,7 @@ export function fakeTrouble(world: World): Trouble {
   const { cloud } = world;
   const quotaBytes = cloud.knobs.quotaBytes;
   return {
+    lateFeed: cloud.knobs.lagMs > 0,
     next(device, random) {
       const kind = random.below(12);
       if (kind < 2) {
@@ -113,7 +116,11 @@ const STRIKES: readonly Readonly<Record<string, unknown>>[] = [
 
 export function simTrouble(world: SimWorld): Trouble {
   const { faults } = world.sim.service;
+  let lateFeed = false;
   return {
+    get lateFeed() {
+      return lateFeed;
+    },
     next(device, random) {
       if (random.below(6) === 0) {
         const up = world.online.get(device.name) === false;
@@ -122,6 +129,7 @@ export function simTrouble(world: SimWorld): Trouble {
       }
       const strike = random.pick(STRIKES);
       const count = 1 + random.below(2);
+      lateFeed ||= String(strike["kind"]).startsWith("delta-");
       faults.add({ count, ...strike, seed: random.below(1_000) });
       return `the service will strike with ${JSON.stringify(strike)} ${count} times`;
     },
