@@ -10,7 +10,7 @@ import { promises as fs } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ItemKey } from "../model/ids.ts";
 import { contentVersion, type MirrorItem } from "../model/item.ts";
-import { CACHE_ROWS_DELAY_MS, USED_AT_GRAIN_MS } from "../model/limits.ts";
+import { CACHE_ROWS_DELAY_MS, HYDRATE_RANGE_BYTES, USED_AT_GRAIN_MS } from "../model/limits.ts";
 import type { CachedRow } from "../store/schema.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { CleanFile, partOf, removeClean, type CleanContext } from "./clean-file.ts";
@@ -31,8 +31,11 @@ export class Cache {
   readonly #files = new Map<string, CleanFile>();
   readonly #unwritten = new Set<CleanFile>();
   #cancelWrite: (() => void) | undefined;
+  #writesInMs = 0;
   readonly #removals = new Set<Promise<void>>();
   #total: number | undefined;
+  /** Bytes that came since rows were written: what a kill would fetch again. */
+  #unwrittenBytes = 0;
   /** What changes from now on (a verification that comes to its end) is not recorded: it costs a look at the file next time. */
   #closed = false;
 
@@ -178,6 +181,7 @@ export class Cache {
   writeRows(): void {
     this.#cancelWrite?.();
     this.#cancelWrite = undefined;
+    this.#unwrittenBytes = 0;
     if (this.#unwritten.size === 0) return;
     const files = [...this.#unwritten];
     const superseded: [ItemKey, CachedRow][] = [];
@@ -235,7 +239,8 @@ export class Cache {
   #changed(file: CleanFile, bytes: number): void {
     this.#count(bytes);
     this.#unwritten.add(file);
-    this.#schedule();
+    this.#unwrittenBytes += Math.max(bytes, 0);
+    this.#schedule(this.#unwrittenBytes >= HYDRATE_RANGE_BYTES ? 0 : CACHE_ROWS_DELAY_MS);
     if (bytes > 0) this.#options.grown(bytes);
   }
 
@@ -252,9 +257,12 @@ export class Cache {
     this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(delayMs = CACHE_ROWS_DELAY_MS): void {
     if (this.#closed) return;
-    this.#cancelWrite ??= this.#options.clock.after(CACHE_ROWS_DELAY_MS, () => {
+    if (this.#cancelWrite && delayMs >= this.#writesInMs) return;
+    this.#cancelWrite?.();
+    this.#writesInMs = delayMs;
+    this.#cancelWrite = this.#options.clock.after(delayMs, () => {
       this.#cancelWrite = undefined;
       try {
         this.writeRows();

@@ -67,10 +67,10 @@ async function hashInCloud(sim: Sim, path: string): Promise<string> {
 }
 
 export const fragments = (rows: readonly SimRequest[]): SimRequest[] =>
-  rows.filter(({ method, path }) => method === "PUT" && /upload/i.test(path));
+  rows.filter(({ method, path }) => method === "PUT" && path.startsWith("/_up/"));
 
 export const downloads = (rows: readonly SimRequest[]): SimRequest[] =>
-  rows.filter(({ method, path, bytes }) => method === "GET" && /download/i.test(path) && bytes > 0);
+  rows.filter(({ method, path, bytes }) => method === "GET" && path.startsWith("/_dl/") && bytes > 0);
 
 /** Kills the daemon `kills` times while it uploads one file. */
 export async function killedUpload({ mib, kills, random, lifeMs }: Killing): Promise<Moved> {
@@ -81,7 +81,11 @@ export async function killedUpload({ mib, kills, random, lifeMs }: Killing): Pro
     let done = 0;
     for (; done < kills && !(await isThere(sim)); done++) {
       const before = fragments(await sim.requests()).length;
-      await eventually("a fragment goes", async () => (await isThere(sim)) || fragments(await sim.requests()).length > before, 60_000);
+      await eventually(
+        "a fragment goes",
+        async () => (await isThere(sim)) || fragments(await sim.requests()).length > before,
+        60_000,
+      );
       await delay(random.below(lifeMs));
       await mount.kill();
       await mount.start();
@@ -91,10 +95,12 @@ export async function killedUpload({ mib, kills, random, lifeMs }: Killing): Pro
     assert.equal((await sim.versions("large.bin")).length, 1, "one version");
     const rows = await sim.requests();
     const landed = fragments(rows).filter(({ status }) => status >= 200 && status < 300);
-    const places = landed.map((row) => String((row as SimRequest & { range: string | null }).range));
-    assert.deepEqual(places, [...new Set(places)], "no fragment that landed is sent again");
+    const landedBytes = landed.reduce((sum, row) => sum + (row.received ?? 0), 0);
+    assert.equal(landedBytes, mib * MIB, "no fragment that landed is sent again");
     const bytes = fragments(rows).reduce((sum, row) => sum + (row.received ?? 0), 0);
-    const sessions = rows.filter(({ method, path }) => method === "POST" && path.includes("createUploadSession")).length;
+    const sessions = rows.filter(
+      ({ method, path }) => method === "POST" && path.includes("createUploadSession"),
+    ).length;
     return { bytes, kills: done, sessions };
   } finally {
     await mount.dispose();
@@ -111,7 +117,7 @@ export async function killedDownload({ mib, kills, random, lifeMs }: Killing): P
   const sim = await startSim("--bandwidth", "60M");
   let mount: Mount | undefined;
   try {
-    await sim.put("large.bin", Buffer.concat([...pieces(mib)].map((piece) => Buffer.from(piece))));
+    await sim.put("large.bin", Buffer.concat(Array.from(pieces(mib), (piece) => Buffer.from(piece))));
     mount = await startMount(sim);
     const path = mount.path("large.bin");
     let done = 0;
@@ -121,7 +127,12 @@ export async function killedDownload({ mib, kills, random, lifeMs }: Killing): P
       if (done < kills) {
         const before = downloads(await sim.requests()).length;
         const over = reading.then(() => true);
-        await Promise.race([over, eventually("bytes come", async () => downloads(await sim.requests()).length > before, 60_000).catch(() => undefined)]);
+        await Promise.race([
+          over,
+          eventually("bytes come", async () => downloads(await sim.requests()).length > before, 60_000).catch(
+            () => undefined,
+          ),
+        ]);
         await delay(random.below(lifeMs));
         await mount.kill();
         done++;
