@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: speed and memory as ratios against Debian's rclone mount and a plain folder, measured in one run on one simulator.
- * Nothing is asserted: machines differ and are shared. BENCH_LARGE_MIB changes the size of the large file, BENCH_ONLY (a regular
- * expression) selects lines by their name, BENCH_WHO (the same) contenders.
+ * Nothing is asserted: machines differ and are shared; each line is the median of BENCH_ROUNDS rounds (3), and the spread says how far apart
+ * ours and rclone's were. BENCH_LARGE_MIB changes the size of the large file, BENCH_ONLY (a regular expression) selects lines by their
+ * name, BENCH_WHO (the same) contenders.
  */
 import { cpus, loadavg } from "node:os";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -9,7 +10,17 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { startSim, type Sim } from "../support/sim-process.ts";
 import { ours, plain, rclone, type Contender, type Starter } from "./contenders.ts";
-import { COLD_FILE, firstListing, LARGE_MIB, mountTime, pushScenario, scenarios, type Scenario } from "./scenarios.ts";
+import { MERGE_SIZES, measureMerge } from "./merge-line.ts";
+import {
+  COLD_FILE,
+  firstListing,
+  LARGE_MIB,
+  manyScenario,
+  mountTime,
+  pushScenario,
+  scenarios,
+  type Scenario,
+} from "./scenarios.ts";
 
 const wanted = (line: string): boolean => new RegExp(process.env["BENCH_ONLY"] ?? "").test(line);
 const contenders = (
@@ -25,15 +36,27 @@ interface Measured {
   readonly ms: number;
   /** Processor time of the mount's process in the same span; 0 for a plain folder. */
   readonly cpuMs: number;
+  /** How late the mount's event loop was, in 99 of 100 looks; for ours only. */
+  readonly loopMs?: number;
 }
-const table = new Map<string, Map<string, Measured>>();
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 3);
+const table = new Map<string, Map<string, Measured[]>>();
 const loads: number[] = [loadavg()[0]!];
 
 const MEMORY = "private memory after all that (MiB)";
 const inPlace = scenarios.filter(({ name }) => wanted(name));
-if (inPlace.length > 0 || wanted(MEMORY)) await measureInPlace();
-if (wanted(pushScenario.name)) for (const [name, start] of mounts) await measurePush(name, start);
-if (wanted(firstListing)) await measureFirstListing();
+for (let round = 0; round < ROUNDS; round++) {
+  if (inPlace.length > 0 || wanted(MEMORY)) await measureInPlace();
+  for (const scenario of [pushScenario, manyScenario])
+    if (wanted(scenario.name)) for (const [name, start] of mounts) await measurePush(scenario, name, start);
+  if (wanted(firstListing)) await measureFirstListing();
+}
+for (const items of MERGE_SIZES) {
+  const line = `merge of 10 operations here and 10 changes there, ${items} items`;
+  if (!wanted(line)) continue;
+  const { mergeMs, planMs } = await measureMerge(items);
+  note(line, "ours", { ms: mergeMs + planMs, cpuMs: 0 });
+}
 print();
 
 /** One simulator with one tree for all; what is written goes into a folder of each contender's own. */
@@ -43,11 +66,10 @@ async function measureInPlace(): Promise<void> {
   try {
     if (mounts.length > 0) await seed(sim, needs);
     for (const [name, start] of contenders) {
-      const began = performance.now();
       const contender = await start(sim);
       try {
         if (name === "plain") seedPlain(contender.dir, needs);
-        else note(mountTime, name, { ms: performance.now() - began, cpuMs: contender.cpuMs() });
+        else note(mountTime, name, { ms: contender.startMs, cpuMs: contender.cpuMs() });
         mkdirSync(join(contender.dir, contender.own));
         for (const scenario of inPlace) await measure(scenario, contender, sim);
         note(MEMORY, name, { ms: contender.memory(), cpuMs: 0 });
@@ -62,19 +84,22 @@ async function measureInPlace(): Promise<void> {
 
 async function measure(scenario: Scenario, contender: Contender, sim: Sim): Promise<void> {
   await scenario.prepare?.(contender, sim);
+  await contender.loopDelay?.();
   const cpuBefore = contender.cpuMs();
   const ms = await scenario.measure(contender, sim);
-  note(scenario.name, contender.name, { ms, cpuMs: contender.cpuMs() - cpuBefore });
+  const loop = await contender.loopDelay?.();
+  const late = loop ? { loopMs: loop.p99 } : {};
+  note(scenario.name, contender.name, { ms, cpuMs: contender.cpuMs() - cpuBefore, ...late });
 }
 
-async function measurePush(name: string, start: Starter): Promise<void> {
+async function measurePush(scenario: Scenario, name: string, start: Starter): Promise<void> {
   const sim = await startSim("--connect-proxy", "--latency", "20");
   try {
     const contender = await start(sim);
     try {
       await sim.clearRequests();
-      await measure(pushScenario, contender, sim);
-      note("requests it took", name, { ms: (await sim.requests()).length, cpuMs: 0 });
+      await measure(scenario, contender, sim);
+      note(`requests it took: ${scenario.name}`, name, { ms: (await sim.requests()).length, cpuMs: 0 });
     } finally {
       await contender.stop();
     }
@@ -87,11 +112,12 @@ async function measureFirstListing(): Promise<void> {
   const sim = await startSim("--connect-proxy", "--populate", "1000x100x100");
   try {
     for (const [name, start] of mounts) {
-      const began = performance.now();
       const contender: Contender = await start(sim);
+      const began = performance.now();
       try {
         readdirSync(contender.dir);
-        note(firstListing, name, { ms: performance.now() - began, cpuMs: contender.cpuMs() });
+        const ms = contender.startMs + performance.now() - began;
+        note(firstListing, name, { ms, cpuMs: contender.cpuMs() });
       } finally {
         await contender.stop();
       }
@@ -126,29 +152,47 @@ function* contents(needs: ReadonlySet<Scenario["needs"]>): Generator<[string, st
 }
 
 function note(line: string, name: string, measured: Measured): void {
-  const row = table.get(line) ?? new Map<string, Measured>();
-  table.set(line, row.set(name, measured));
+  const row = table.get(line) ?? new Map<string, Measured[]>();
+  table.set(line, row.set(name, [...(row.get(name) ?? []), measured]));
   loads.push(loadavg()[0]!);
+  const loop = measured.loopMs === undefined ? "" : `, loop p99 ${measured.loopMs.toFixed(1)} ms`;
   console.error(
-    `${name}: ${line}: ${measured.ms.toFixed(1)} (cpu ${measured.cpuMs}, load ${loadavg()[0]!.toFixed(1)})`,
+    `${name}: ${line}: ${measured.ms.toFixed(1)} (cpu ${measured.cpuMs}${loop}, load ${loads.at(-1)!.toFixed(1)})`,
   );
 }
 
 function print(): void {
   const load = `load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
-  console.log(`${cpus().length} cores, shared by simulator, mount and load; ${load}. Milliseconds, smaller is better;`);
-  console.log("cpu: processor time of the mount's process, which other work on the machine hardly changes.\n");
   console.log(
-    "| measured | plain | ours | rclone | ours/rclone | ours/plain | cpu ours | cpu rclone | cpu ours/rclone |",
+    `${cpus().length} cores, shared by simulator, mount and load; ${load}. Milliseconds, smaller is better: medians of`,
   );
+  console.log(
+    `${ROUNDS} rounds; spread: (largest - smallest) / median of ours, rclone. cpu: processor time of the mount's process,`,
+  );
+  console.log("which other work on the machine hardly changes. loop: how late our event loop was, 99 of 100 times.\n");
+  console.log("| measured | plain | ours | rclone | ours/rclone | ours/plain | spread | cpu ours/rclone | loop p99 |");
   console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const [line, row] of table) {
-    const [base, own, peer] = ["plain", "ours", "rclone"].map((name) => row.get(name));
-    const times = [base, own, peer].map((one) => one?.ms.toFixed(1) ?? "");
-    const cpu = [own, peer].map((one) => (one?.cpuMs ? String(one.cpuMs) : ""));
-    const ratios = [ratio(own?.ms, peer?.ms), ratio(own?.ms, base?.ms)];
-    console.log(`| ${[line, ...times, ...ratios, ...cpu, ratio(own?.cpuMs, peer?.cpuMs)].join(" | ")} |`);
+    const [base, own, peer] = ["plain", "ours", "rclone"].map((name) => row.get(name) ?? []);
+    const times = [base, own, peer].map((all) => middle(all!, "ms")?.toFixed(1) ?? "");
+    const ratios = [ratio(middle(own!, "ms"), middle(peer!, "ms")), ratio(middle(own!, "ms"), middle(base!, "ms"))];
+    const cpu = ratio(middle(own!, "cpuMs"), middle(peer!, "cpuMs"));
+    const spreads = [own, peer].map((all) => spread(all!)).join(", ");
+    console.log(
+      `| ${[line, ...times, ...ratios, spreads, cpu, middle(own!, "loopMs")?.toFixed(1) ?? ""].join(" | ")} |`,
+    );
   }
+}
+
+function middle(all: readonly Measured[], of: keyof Measured): number | undefined {
+  const values = all.map((one) => one[of] ?? 0).toSorted((a, b) => a - b);
+  return values[Math.floor(values.length / 2)];
+}
+
+function spread(all: readonly Measured[]): string {
+  const values = all.map(({ ms }) => ms);
+  const mid = middle(all, "ms");
+  return mid && values.length > 1 ? `${Math.round(((Math.max(...values) - Math.min(...values)) / mid) * 100)} %` : "";
 }
 
 function ratio(a: number | undefined, b: number | undefined): string {

@@ -1,9 +1,10 @@
 /** The three that are measured: a plain folder, our mount, Debian's rclone mount. Both mounts go through the simulator's TLS proxy. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { isMounted, run, startMount } from "../support/mount-process.ts";
 import { repository } from "../support/repository.ts";
@@ -14,6 +15,10 @@ export interface Contender {
   readonly dir: string;
   /** The folder in `dir` that it writes to. */
   readonly own: string;
+  /** Milliseconds from the start of its program until it served. */
+  readonly startMs: number;
+  /** How late its event loop was since this was asked last, where that can be known. */
+  loopDelay?(): Promise<LoopDelay>;
   /** Processor time of the mount's process so far. */
   cpuMs(): number;
   /** Anonymous resident memory in MiB. */
@@ -21,6 +26,11 @@ export interface Contender {
   /** Everything written is in the cloud. */
   pushed(sim: Sim, files: number, prefix: string): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface LoopDelay {
+  readonly p99: number;
+  readonly max: number;
 }
 
 const CLIENT_ID = "bench";
@@ -43,15 +53,24 @@ export const ours: Starter = async (sim) => {
   const home = mkdtempSync(join(tmpdir(), "onedrive-bench-ours-"));
   const env = proxyEnv(sim);
   await signIn(home, env);
+  const loopFile = join(home, "loop.json");
+  const began = performance.now();
   const mount = await startMount(sim, {
     home,
     options: { endpoint: "global", client_id: CLIENT_ID, write_back: "3", poll: "30" },
-    env,
+    env: {
+      ...env,
+      NODE_OPTIONS: `--require ${join(repository, "test/bench/loop-delay.cjs")}`,
+      BENCH_LOOP_FILE: loopFile,
+    },
   });
+  const startMs = performance.now() - began;
   return {
     name: "ours",
     dir: mount.dir,
     own: "ours",
+    startMs,
+    loopDelay: () => askLoopDelay(mount.pid, loopFile),
     cpuMs: () => cpuMs(mount.pid),
     memory: () => anonymousMiB(mount.pid),
     pushed: (cloud, files, prefix) => inCloud(cloud, files, prefix),
@@ -74,6 +93,7 @@ export const plain: Starter = async () => {
     name: "plain",
     dir: home,
     own: "plain",
+    startMs: 0,
     cpuMs: () => 0,
     memory: () => 0,
     pushed: async () => undefined,
@@ -109,13 +129,16 @@ export function rclone(name: string, ...extra: string[]): Starter {
       join(home, "rclone.log"),
       ...extra,
     ];
+    const began = performance.now();
     const child = spawn("rclone", args, {
       env: { ...process.env, ...proxyEnv(sim), HOME: home },
       stdio: ["ignore", "ignore", "inherit"],
     });
     await mounted(child, dir);
+    const startMs = performance.now() - began;
     return {
       name,
+      startMs,
       dir,
       own: name,
       cpuMs: () => cpuMs(child.pid!),
@@ -132,6 +155,13 @@ export function rclone(name: string, ...extra: string[]): Starter {
       },
     };
   };
+}
+
+async function askLoopDelay(pid: number, file: string): Promise<LoopDelay> {
+  rmSync(file, { force: true });
+  process.kill(pid, "SIGUSR2");
+  while (!existsSync(file)) await delay(10);
+  return JSON.parse(readFileSync(file, "utf8")) as LoopDelay;
 }
 
 async function mounted(child: ChildProcess, dir: string): Promise<void> {
