@@ -133,10 +133,12 @@ function keeping(parts: CommandParts): Some<Keeping> {
     async pin({ path }) {
       const node = find(parts, path);
       if (!node.ok) return node;
+      const neededBytes = missingBytes(store.read, content, node.value);
+      const freeBytes = (await content.use()).diskFreeBytes;
+      if (neededBytes > Math.max(0, freeBytes - parts.config.cacheFreeBytes))
+        return fault("noSpace", `it needs ${neededBytes} bytes, of ${freeBytes} free ones some have to stay free`);
       const set = await setPin(node.value, "1");
-      if (!set.ok) return set;
-      const { diskFreeBytes } = await content.use();
-      return ok({ neededBytes: missingBytes(store.read, content, node.value), freeBytes: diskFreeBytes });
+      return set.ok ? ok({ neededBytes, freeBytes }) : set;
     },
     async unpin({ path }) {
       const node = find(parts, path);

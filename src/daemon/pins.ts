@@ -3,12 +3,13 @@
  * a node (1 keep, 0 explicitly not, absent: as the parent), so it survives renames and restarts by itself.
  */
 import type { Clock } from "../base/clock.ts";
+import { limit } from "../base/limit.ts";
 import { startLoop } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import type { Content } from "../content/content.ts";
 import { isPinned } from "../content/evict.ts";
 import type { ItemKey } from "../model/ids.ts";
-import { BACKOFF_MOST_MS, PINS_INTERVAL_MS } from "../model/limits.ts";
+import { BACKOFF_MOST_MS, PINS_FETCHED_AT_ONCE_MAX, PINS_INTERVAL_MS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { localChildren, viewLocal } from "../store/tree.ts";
 
@@ -35,15 +36,18 @@ export function keepPinned(options: PinsOptions): Pins {
     const pinned = pinnedFiles(read);
     nextLookAt = clock.now() + Math.max(PINS_INTERVAL_MS, 20 * (clock.now() - beganAt));
     let missed = false;
-    for (const node of pinned) {
-      if (signal.aborted) return 0;
-      if (content.have(node) === "all") continue;
+    let offline = false;
+    const fetchOne = async (node: ItemKey): Promise<void> => {
+      if (signal.aborted || offline || !isPinned(read, node) || content.have(node) === "all") return;
       const fetched = await content.hydrate(node, signal);
-      if (fetched.ok) continue;
+      if (fetched.ok) return;
       missed = true;
+      offline ||= fetched.fault.kind === "offline";
       log.trace("a pinned file is not here yet", { node, why: fetched.fault.why });
-      if (fetched.fault.kind === "offline") break;
-    }
+    };
+    const gate = limit(PINS_FETCHED_AT_ONCE_MAX);
+    await Promise.all(pinned.map((node) => gate.run(() => fetchOne(node))));
+    if (signal.aborted) return 0;
     return missed ? BACKOFF_MOST_MS : 24 * 3600 * 1000;
   };
   return startLoop({ clock, round, onDefect });

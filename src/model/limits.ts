@@ -159,6 +159,8 @@ export const TOUCH_GRAIN_MS = 100;
 export const MOUNT_ANSWER_WAIT_MS = 2_000;
 /** What is pinned is looked for at most this often, and never more than a small part of the time. */
 export const PINS_INTERVAL_MS = 1_000;
+/** Pinned files fetched at once. */
+export const PINS_FETCHED_AT_ONCE_MAX = 4;
 /** An unmounted filesystem is served this long for programs that still have files open; then a lazy unmount cuts them off. */
 export const UNMOUNT_GRACE_MS = 1_000;
 /** How often, and how many times, the cutting off is tried. */
