@@ -11,7 +11,7 @@
 import { failed, ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
 import { itemKey, ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
-import type { CloudItem, MirrorItem } from "../model/item.ts";
+import { contentVersion, type CloudItem, type MirrorItem } from "../model/item.ts";
 import { conflictName, fold } from "../model/name.ts";
 import type { Reader } from "../store/store.ts";
 import { mirrorAt, mirrorChildren, viewLocal } from "../store/tree.ts";
@@ -105,7 +105,9 @@ class Intake {
     const isHeld = held?.id === item.id;
     // A kind never changes: an entry that says so is not of this item.
     if (isHeld && (sameRow(held, row) || held.kind !== row.kind)) return;
-    if (isHeld && looksOlder(item, held) && !this.#doubts.read.has(item.id)) return this.#want(item.id);
+    const isCertain = this.#doubts.read.has(item.id);
+    if (isHeld && !isCertain && (looksOlder(item, held) || this.#mayBeOurs(node, row, held)))
+      return this.#want(item.id);
     this.rows.set(node, row);
     const ours = isHeld
       ? echoOf(this.#read, node, { held, told: row })
@@ -113,6 +115,12 @@ class Intake {
         ? row
         : undefined;
     if (ours) this.claimed.set(node, ours);
+  }
+
+  /** New bytes told without a hash, where bytes of ours wait or are on their way: only the hash tells whether they are ours. */
+  #mayBeOurs(node: ItemKey, told: MirrorItem, held: MirrorItem): boolean {
+    if (told.kind === "folder" || told.size === 0 || told.hash !== undefined) return false;
+    return contentVersion(told) !== contentVersion(held) && viewLocal(this.#read, node)?.content.from === "blob";
   }
 
   removeGone(): void {

@@ -204,6 +204,17 @@ test("a conflict about bytes nobody hashed asks for the hash: apply B5", () => {
   assert.equal(it.paths().length, 4);
 });
 
+test("new bytes told without a hash are read by id before they are anybody's, where bytes of ours wait: apply B5", () => {
+  const it = world();
+  it.write(it.node("c"), "mine", "c-h-c");
+  const told = of(file("c", "root", "two", { hash: "mine", n: 2 }));
+  const { hash: _, ...bare } = told;
+  assert.deepEqual(it.ask({ deleted: false, item: bare }), { kind: "incomplete", read: ["c"] });
+  const read = it.apply.batch({ changes: [{ deleted: false, item: told }], read: [itemId("c")] });
+  assert.ok(read.ok);
+  assert.equal(it.paths().length, 3, "no copy");
+});
+
 test("both sides wrote: the bytes move to a copy with records of its own: apply B8, apply B9", () => {
   const it = world();
   const blob = it.write(it.node("c"), "mine", "c-h-c");

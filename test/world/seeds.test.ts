@@ -12,10 +12,13 @@ testSeeds({
   seconds: Number(process.env["SEED_SECONDS"] ?? 75),
 });
 
-/** Seeds that found something, as they were shrunk. */
+/** Seeds that found something; what they found has a test of its own too, since a seed changes its story when the acts change. */
 const ONCE_FAILED: readonly Scenario[] = [
   // A folder's deletion, cancelled by a merge after it was begun, was carried out.
-  { seed: 624, cloud: "fake", steps: [0, 4, 5, 7, 10, 13, 14, 22, 23, 27, 29, 35, 39] },
+  { seed: 624, cloud: "fake" },
+  // Our own new bytes, told without a hash before the answer, became a conflict copy.
+  { seed: 5637, cloud: "fake" },
+  { seed: 5208, cloud: "fake" },
 ];
 
 for (const scenario of ONCE_FAILED) test(`a seed that once failed: ${JSON.stringify(scenario)}`, () => play(scenario));
