@@ -168,13 +168,18 @@ export class CleanFile implements Target {
     return fault("io", "the bytes vanish from the cache folder as soon as they are here");
   }
 
-  /** Runs `task` with the descriptor and the path of the file that has the bytes; undefined when they vanished. */
-  async withBytes<T>(task: (fd: number, path: string) => Promise<T>): Promise<T | undefined> {
+  /**
+   * Runs `task` with the descriptor of the file that has the bytes of all `spans`; undefined when some are not here, or vanished
+   * meanwhile: then what the task took for bytes may be holes.
+   */
+  async withBytes<T>(spans: readonly Span[], task: (fd: number) => Promise<T>): Promise<T | undefined> {
     await (this.#found ??= this.#find());
     const disk = this.#disk;
-    if (!disk) return undefined;
+    const epoch = this.#epoch;
+    if (!disk || !spans.every(([from, to]) => this.here.covers(from, Math.min(to, this.size)))) return undefined;
     try {
-      return await this.#context.files.use(disk, (fd) => task(fd, disk.path));
+      const done = await this.#context.files.use(disk, task);
+      return epoch === this.#epoch ? done : undefined;
     } catch (error) {
       if (!isMissing(error)) throw error;
       this.#drop(disk);
@@ -271,7 +276,7 @@ export class CleanFile implements Target {
 
   async #fromDisk(position: number, end: number): Promise<Uint8Array | undefined> {
     const disk = this.#disk;
-    const bytes = await this.withBytes((fd) => readAt(fd, position, end - position));
+    const bytes = await this.withBytes([[position, end]], (fd) => readAt(fd, position, end - position));
     if (!bytes) return undefined;
     if (bytes.length === end - position) return bytes;
     if (disk && disk === this.#disk) this.#drop(disk);

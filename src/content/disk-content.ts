@@ -255,7 +255,8 @@ class DiskContent implements Content, SourceOwner {
   }
 
   closed(source: DiskSource): void {
-    this.#sources.delete(source);
+    // Opened and closed once more while the first close waited its turn: it is closed already.
+    if (!this.#sources.delete(source)) return;
     this.#unshare(source);
     this.#left(source.shown);
   }

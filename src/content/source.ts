@@ -212,7 +212,7 @@ export async function copied(blobs: Blobs, before: Exclude<Shown, { at: "nothing
   const filled = await blobs.fill(made.value, kept.keep, async (target) => {
     if (before.at !== "clean") return blobs.withBytes(before.file, (source) => copyKept(source, target, kept));
     for (let losses = 0; losses < 3; losses++) {
-      const done = await before.file.withBytes((source) => copyKept(source, target, kept).then(() => true));
+      const done = await before.file.withBytes(kept.spans, (source) => copyKept(source, target, kept).then(() => true));
       if (done) return;
       const again = await fetched(before.file, kept);
       if (!again.ok) throw Object.assign(new Error(again.fault.why), { code: "EIO" });

@@ -7,6 +7,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import { bytesOf } from "../../src/content/cache.ts";
 import { identities } from "../../src/content/identity.ts";
 import { recoverContent } from "../../src/content/recover-content.ts";
+import { copied, type DiskSource, type SourceOwner } from "../../src/content/source.ts";
 import { ROOT, type ItemKey } from "../../src/model/ids.ts";
 import { CACHE_ROWS_DELAY_MS, USED_AT_GRAIN_MS } from "../../src/model/limits.ts";
 import { memoryStore } from "../../src/store/memory-store.ts";
@@ -73,6 +74,40 @@ onDisk("a wipe in the middle of a copy for the first write loses nothing", {}, a
   bytes.set(text("edit"), 5);
   equal(value(await source.read(0, 3 * MiB)), bytes);
   await source.close();
+});
+
+onDisk("C6: a copy of bytes of which a wipe left only some fetches the others, and copies no holes", {}, async (disk) => {
+  const bytes = noise(9 * MiB, 3);
+  const source = disk.content.open(disk.world.cloud("a", bytes)) as DiskSource;
+  // What is left when the bytes were all here, were wiped, and another reader has fetched the two ends since.
+  equal(value(await source.read(0, 1000)), bytes.subarray(0, 1000));
+  equal(value(await source.read(9 * MiB - 1000, 1000)), bytes.subarray(9 * MiB - 1000));
+  const { blobs } = disk.content as unknown as SourceOwner;
+  const { shown } = source;
+  assert.ok(shown.at === "clean" && shown.file.have === "some");
+  const span = [2 * MiB, 7 * MiB] as const;
+  const made = value(await copied(blobs, shown, { keep: 9 * MiB, spans: [span] }));
+  equal(await blobs.read(made, span[0], span[1] - span[0]), bytes.subarray(...span));
+  assert.equal(await shown.file.withBytes([[0, 9 * MiB]], async () => "holes"), undefined);
+  await blobs.remove(made.blob);
+  await source.close();
+});
+
+onDisk("a file closed, opened and closed again while a change waits is let go once", {}, async (disk) => {
+  const node = disk.world.cloud("a", noise(1000));
+  const first = disk.content.open(node) as DiskSource;
+  const { shown } = first;
+  assert.ok(shown.at === "clean");
+  let go: () => void = () => undefined;
+  const change = new Promise<void>((resolve) => (go = resolve));
+  const busy = first.inOrder(() => change);
+  const closes = [first.close()];
+  const second = disk.content.open(node);
+  assert.equal(second, first);
+  closes.push(second.close());
+  go();
+  await Promise.all([busy, ...closes]);
+  assert.equal(shown.file.sources, 0);
 });
 
 onDisk("a row says durable only when the file is complete, verified and under its final name", {}, async (disk) => {
