@@ -1,11 +1,13 @@
 /**
  * The states of the log's records: under way, parked, held, pending again. An operation is under way from before its request is
- * sent until its answer is recorded; the vfs never rewrites such a one. The last record of a node speaks for the node.
+ * sent until its answer is recorded; the vfs never rewrites such a one. The last record of a node speaks for the node; one that says
+ * that bytes of its blob are lost goes on doing so until the file has other bytes, or a person says that it is to be sent as it is.
  */
 import type { ItemKey } from "../model/ids.ts";
 import type { OpRecord, OpState } from "../op/op.ts";
 import { all, ofNode, setStatus } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
+import { viewLocal } from "../store/tree.ts";
 
 /** The node's last record. */
 export function lastOpOf(read: Reader, node: ItemKey): OpRecord | undefined {
@@ -19,7 +21,16 @@ export function lastSeqOf(read: Reader, node: ItemKey): number {
 
 /** Whether the node waits for a person, and why. */
 export function standingOf(read: Reader, node: ItemKey): OpState {
-  return lastOpOf(read, node)?.status ?? { state: "pending" };
+  const records = ofNode(read, node);
+  const last = records.at(-1)?.status ?? { state: "pending" };
+  if (last.state === "parked" || last.state === "held") return last;
+  return records.findLast(({ status }) => hasLost(read, node, status))?.status ?? last;
+}
+
+function hasLost(read: Reader, node: ItemKey, status: OpState): boolean {
+  if (status.state !== "parked" || status.lost === undefined) return false;
+  const content = viewLocal(read, node)?.content;
+  return content?.from === "blob" && content.blob === status.lost;
 }
 
 /** Marks everything recorded of the node so far as under way; returns the last serial number. */

@@ -58,7 +58,7 @@ const STATES: Readonly<Record<OpState["state"], Fields>> = {
   pending: {},
   inflight: {},
   held: { reason: text },
-  parked: { reason: text },
+  parked: { reason: text, lost: optional(id) },
 };
 
 function opProblem(value: unknown): string | undefined {

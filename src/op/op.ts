@@ -30,12 +30,15 @@ export type Op =
 
 export type OpType = Op["type"];
 
-/** Where an operation stands. `parked` waits for a person; `held` for the release of a mass deletion. */
+/**
+ * Where an operation stands. `parked` waits for a person; `held` for the release of a mass deletion. `lost`: bytes of this blob are
+ * missing, and whatever is done to the file's name or time, they are not pushed as long as it consists of that blob.
+ */
 export type OpState =
   | { readonly state: "pending" }
   | { readonly state: "inflight" }
   | { readonly state: "held"; readonly reason: string }
-  | { readonly state: "parked"; readonly reason: string };
+  | { readonly state: "parked"; readonly reason: string; readonly lost?: BlobId };
 
 export interface OpRecord {
   readonly seq: OpId;

@@ -38,9 +38,9 @@ function measured(tx: Writer, open: OpenBlob, after: { readonly powerCut: boolea
   touch(tx, open.node, after.now);
 }
 
-/** All records of the node: the last one speaks for it, and that may be one of a time or a name. */
+/** All records of the node: the last one speaks for it, and any of them goes on speaking for the blob. */
 function lost(tx: Writer, blob: BlobId, reason: string): void {
   const node = tx.blobs.get(blob)?.node;
   if (node === undefined) return;
-  for (const { seq } of ofNode(tx, node)) setStatus(tx, seq, { state: "parked", reason });
+  for (const { seq } of ofNode(tx, node)) setStatus(tx, seq, { state: "parked", reason, lost: blob });
 }

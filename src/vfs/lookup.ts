@@ -47,6 +47,21 @@ export function whenListed<T>(core: Core, folder: ItemKey, answer: () => Reply<T
   return core.list(folder).then((listed) => (listed.ok ? answer() : listed));
 }
 
+/**
+ * Begins anew with `again` after the folder was listed (`waited` remembers which were, so that this ends); undefined when it needs no
+ * listing. For who has looked at something already: after a wait it may be otherwise.
+ */
+export function beginAnewListed<T>(
+  core: Core,
+  folder: ItemKey,
+  waited: Set<ItemKey>,
+  again: () => Reply<T>,
+): Reply<T> | undefined {
+  if (waited.has(folder) || isListed(core.read, folder)) return undefined;
+  waited.add(folder);
+  return core.list(folder).then((listed) => (listed.ok ? again() : listed));
+}
+
 export function isListed(read: Reader, folder: ItemKey): boolean {
   if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
   return folder !== ROOT && read.mirror.get(folder) === undefined;

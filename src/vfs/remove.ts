@@ -14,45 +14,50 @@ import { changeTrees, localAt, localChildren, viewLocal, type LocalView, type No
 import { touchFolder } from "./attributes.ts";
 import { type Core } from "./core.ts";
 import { settleIdentity } from "./identity.ts";
-import { folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { beginAnewListed, folderAt, forgetSpellings } from "./lookup.ts";
 import { checkSealed } from "./sealed.ts";
 import { busyWith, dropOps, record, releaseBlob } from "./pending.ts";
 import { afterwards, sweepSoon } from "./settle.ts";
 import type { Answer, Reply } from "./vfs.ts";
 
 export function unlink(core: Core, parent: ItemKey, name: string): Reply<undefined> {
-  return withEntry(core, parent, name, (view) =>
+  return withEntry(core, { parent, name, waited: new Set() }, (view) =>
     view.kind === "folder" ? fault("isFolder", "a folder is removed with rmdir") : removeEntry(core, view, name),
   );
 }
 
 export function rmdir(core: Core, parent: ItemKey, name: string): Reply<undefined> {
-  return withEntry(core, parent, name, (view) => {
+  const request = { parent, name, waited: new Set<ItemKey>() };
+  const act = (view: LocalView): Reply<undefined> => {
     if (view.kind !== "folder") return fault("notFolder", "not a folder");
-    return whenListed(core, view.node, () => (isEmpty(core, view.node) ? removeEntry(core, view, name) : notEmpty()));
-  });
+    return (
+      beginAnewListed(core, view.node, request.waited, () => withEntry(core, request, act)) ??
+      (isEmpty(core, view.node) ? removeEntry(core, view, name) : notEmpty())
+    );
+  };
+  return withEntry(core, request, act);
+}
+
+/** An entry to be removed, and the folders that were listed for it. */
+interface Request {
+  readonly parent: ItemKey;
+  readonly name: string;
+  readonly waited: Set<ItemKey>;
 }
 
 /** Runs `act` on what is called so. */
-function withEntry(
-  core: Core,
-  parent: ItemKey,
-  name: string,
-  act: (view: LocalView) => Reply<undefined>,
-): Reply<undefined> {
+function withEntry(core: Core, request: Request, act: (view: LocalView) => Reply<undefined>): Reply<undefined> {
+  const { parent, name, waited } = request;
   const refused = core.refusal();
   if (refused) return refused;
   const folder = folderAt(core, parent);
   if (!folder.ok) return folder;
   const sealed = checkSealed(core, parent);
   if (sealed) return sealed;
-  const find = (): ItemKey | undefined => localAt(core.read, parent, fold(name));
-  const known = find();
-  if (known !== undefined) return act(viewLocal(core.read, known)!);
-  return whenListed(core, parent, () => {
-    const node = find();
-    return node === undefined ? fault("notFound", "no such name") : act(viewLocal(core.read, node)!);
-  });
+  const node = localAt(core.read, parent, fold(name));
+  if (node !== undefined) return act(viewLocal(core.read, node)!);
+  const again = (): Reply<undefined> => withEntry(core, request, act);
+  return beginAnewListed(core, parent, waited, again) ?? fault("notFound", "no such name");
 }
 
 /** `asked`: the spelling the kernel used, which it forgets by itself. */

@@ -13,7 +13,7 @@ import { touchFolder } from "./attributes.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
 import { record } from "./pending.ts";
 import { settleIdentity } from "./identity.ts";
-import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
+import { beginAnewListed, checkPlace, folderAt, forgetSpellings } from "./lookup.ts";
 import { checkSealed } from "./sealed.ts";
 import { departure, isEmpty, keepForHandles, notEmpty, recordDeparture } from "./remove.ts";
 import { afterwards, sweepSoon } from "./settle.ts";
@@ -23,45 +23,47 @@ type Place = Parameters<Vfs["rename"]>[0];
 type How = Parameters<Vfs["rename"]>[2];
 
 export function rename(core: Core, from: Place, to: Place, how: How): Reply<undefined> {
-  const refused = core.refusal();
-  if (refused) return refused;
-  const source = folderAt(core, from.parent);
-  if (!source.ok) return source;
-  const sealed = checkSealed(core, from.parent);
-  if (sealed) return sealed;
-  const find = (): ItemKey | undefined => localAt(core.read, from.parent, fold(from.name));
-  const known = find();
-  if (known !== undefined) return renameKnown(core, known, { from, to, how });
-  return whenListed(core, from.parent, () => {
-    const node = find();
-    return node === undefined ? fault("notFound", "no such name") : renameKnown(core, node, { from, to, how });
-  });
+  return attempt(core, { from, to, how, waited: new Set() });
 }
 
 interface Request {
   readonly from: Place;
   readonly to: Place;
   readonly how: How;
+  /** Folders listed for it. */
+  readonly waited: Set<ItemKey>;
 }
 
-function renameKnown(core: Core, node: ItemKey, request: Request): Reply<undefined> {
-  const { to, how } = request;
+/** From the first look to the commit in one turn: where a folder must be listed first, all is looked at anew after that. */
+function attempt(core: Core, request: Request): Reply<undefined> {
+  const { from, to, how } = request;
+  const refused = core.refusal();
+  if (refused) return refused;
+  const source = folderAt(core, from.parent);
+  if (!source.ok) return source;
+  const sealed = checkSealed(core, from.parent);
+  if (sealed) return sealed;
+  const node = localAt(core.read, from.parent, fold(from.name));
+  if (node === undefined) return firstListed(core, from.parent, request) ?? fault("notFound", "no such name");
   const target = folderAt(core, to.parent);
   if (!target.ok) return target;
-  return whenListed(core, to.parent, () => {
-    const mover = viewLocal(core.read, node);
-    if (!mover) return fault("notFound", "no such name");
-    const there = localAt(core.read, to.parent, fold(to.name));
-    if (mover.kind === "folder" && isWithin(core.read, to.parent, node))
-      return fault("invalid", "a folder cannot be moved into itself");
-    if (how === "exchange") return exchange(core, mover, there, request);
-    if (there === node) return respell(core, mover, request);
-    const place = checkPlace(core, to.parent, to.name);
-    if (!place.ok) return place;
-    if (there === undefined) return replace(core, mover, undefined, request);
-    if (how === "noReplace") return fault("exists", "the name is taken");
-    return over(core, mover, viewLocal(core.read, there)!, request);
-  });
+  const waiting = firstListed(core, to.parent, request);
+  if (waiting) return waiting;
+  const mover = viewLocal(core.read, node)!;
+  const there = localAt(core.read, to.parent, fold(to.name));
+  if (mover.kind === "folder" && isWithin(core.read, to.parent, node))
+    return fault("invalid", "a folder cannot be moved into itself");
+  if (how === "exchange") return exchange(core, mover, there, request);
+  if (there === node) return respell(core, mover, request);
+  const place = checkPlace(core, to.parent, to.name);
+  if (!place.ok) return place;
+  if (there === undefined) return replace(core, mover, undefined, request);
+  if (how === "noReplace") return fault("exists", "the name is taken");
+  return over(core, mover, viewLocal(core.read, there)!, request);
+}
+
+function firstListed(core: Core, folder: ItemKey, request: Request): Reply<undefined> | undefined {
+  return beginAnewListed(core, folder, request.waited, () => attempt(core, request));
 }
 
 /** The same item under another spelling of its name; under the same spelling nothing happens, as POSIX wants. */
@@ -76,8 +78,9 @@ function over(core: Core, mover: LocalView, target: LocalView, request: Request)
   if (mover.kind === "folder" && target.kind === "file") return fault("notFolder", "a folder cannot replace a file");
   if (isWithin(core.read, mover.node, target.node)) return notEmpty();
   if (target.kind === "file") return replace(core, mover, target, request);
-  return whenListed(core, target.node, () =>
-    isEmpty(core, target.node) ? replace(core, mover, target, request) : notEmpty(),
+  return (
+    firstListed(core, target.node, request) ??
+    (isEmpty(core, target.node) ? replace(core, mover, target, request) : notEmpty())
   );
 }
 

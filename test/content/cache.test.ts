@@ -76,22 +76,26 @@ onDisk("a wipe in the middle of a copy for the first write loses nothing", {}, a
   await source.close();
 });
 
-onDisk("C6: a copy of bytes of which a wipe left only some fetches the others, and copies no holes", {}, async (disk) => {
-  const bytes = noise(9 * MiB, 3);
-  const source = disk.content.open(disk.world.cloud("a", bytes)) as DiskSource;
-  // What is left when the bytes were all here, were wiped, and another reader has fetched the two ends since.
-  equal(value(await source.read(0, 1000)), bytes.subarray(0, 1000));
-  equal(value(await source.read(9 * MiB - 1000, 1000)), bytes.subarray(9 * MiB - 1000));
-  const { blobs } = disk.content as unknown as SourceOwner;
-  const { shown } = source;
-  assert.ok(shown.at === "clean" && shown.file.have === "some");
-  const span = [2 * MiB, 7 * MiB] as const;
-  const made = value(await copied(blobs, shown, { keep: 9 * MiB, spans: [span] }));
-  equal(await blobs.read(made, span[0], span[1] - span[0]), bytes.subarray(...span));
-  assert.equal(await shown.file.withBytes([[0, 9 * MiB]], async () => "holes"), undefined);
-  await blobs.remove(made.blob);
-  await source.close();
-});
+onDisk(
+  "C6: a copy of bytes of which a wipe left only some fetches the others, and copies no holes",
+  {},
+  async (disk) => {
+    const bytes = noise(9 * MiB, 3);
+    const source = disk.content.open(disk.world.cloud("a", bytes)) as DiskSource;
+    // What is left when the bytes were all here, were wiped, and another reader has fetched the two ends since.
+    equal(value(await source.read(0, 1000)), bytes.subarray(0, 1000));
+    equal(value(await source.read(9 * MiB - 1000, 1000)), bytes.subarray(9 * MiB - 1000));
+    const { blobs } = disk.content as unknown as SourceOwner;
+    const { shown } = source;
+    assert.ok(shown.at === "clean" && shown.file.have === "some");
+    const span = [2 * MiB, 7 * MiB] as const;
+    const made = value(await copied(blobs, shown, { keep: 9 * MiB, spans: [span] }));
+    equal(await blobs.read(made, span[0], span[1] - span[0]), bytes.subarray(...span));
+    assert.equal(await shown.file.withBytes([[0, 9 * MiB]], async () => "holes"), undefined);
+    await blobs.remove(made.blob);
+    await source.close();
+  },
+);
 
 onDisk("a file closed, opened and closed again while a change waits is let go once", {}, async (disk) => {
   const node = disk.world.cloud("a", noise(1000));

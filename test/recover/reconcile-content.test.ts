@@ -1,11 +1,13 @@
 /** After a power cut: what the log says of bytes that are not all there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standingOf } from "../../src/flusher/op-states.ts";
+import { letGo, standingOf } from "../../src/flusher/op-states.ts";
 import { blobId, itemKey, ROOT } from "../../src/model/ids.ts";
+import { decodeRecord } from "../../src/op/codec.ts";
 import { append } from "../../src/oplog/oplog.ts";
 import { reconcileContent } from "../../src/recover/reconcile-content.ts";
 import { memoryStore } from "../../src/store/memory-store.ts";
+import type { Writer } from "../../src/store/store.ts";
 import { changeTrees, viewLocal } from "../../src/store/tree.ts";
 
 const [node, blob] = [itemKey(2), blobId(1)];
@@ -26,6 +28,12 @@ function written() {
   return store;
 }
 
+function otherBytes(tx: Writer): void {
+  const content = { from: "blob", blob: blobId(2), size: 1 } as const;
+  changeTrees(tx, new Map([[node, { local: { kind: "file", parent: ROOT, name: "f", mtime: 1, content } }]]));
+  append(tx, { type: "writeContent", node, blob: blobId(2) }, 12);
+}
+
 test("bytes that a power cut took are not pushed, whatever was done to the file after they were written", () => {
   for (const recovered of [
     { open: [{ blob, node, length: 400 }], missing: [] },
@@ -35,6 +43,16 @@ test("bytes that a power cut took are not pushed, whatever was done to the file 
     reconcileContent(store, recovered, { powerCut: true, now: 9 });
     assert.equal(standingOf(store.read, node).state, "parked");
     assert.equal(store.read.meta.get("restored"), undefined);
+    const move = { type: "move", node, parent: ROOT, fromParent: ROOT, fromName: "f" } as const;
+    store.transact((tx) => {
+      append(tx, { type: "setMetadata", node, mtime: 2 }, 10);
+      append(tx, { ...move, name: "g" }, 11);
+    });
+    for (const [, record] of store.read.ops.range()) assert.ok(decodeRecord(record).ok);
+    assert.equal(standingOf(store.read, node).state, "parked", "a touch and a mv bring no bytes back");
+    if (recovered.open.length > 0) store.transact((tx) => letGo(tx, node));
+    else store.transact((tx) => otherBytes(tx));
+    assert.equal(standingOf(store.read, node).state, "pending", "a person's word and other bytes let it go");
   }
 });
 

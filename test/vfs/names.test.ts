@@ -140,6 +140,38 @@ describe("vfs: folders never listed", () => {
     assert.equal(await world.kind(world.vfs.rmdir(ROOT, "d")), "notEmpty");
   });
 
+  it("a folder that goes, or gets another name, while it is listed is looked at anew", async () => {
+    for (const fate of ["gone", "renamed"] as const) {
+      const world = new World({ enumerated: false });
+      const [one, two] = [world.inCloud("one"), world.inCloud("two")];
+      world.store.transact((tx) => [ROOT, one].forEach((node) => tx.listed.put(node, 1)));
+      world.list = async (node) => {
+        const there = world.store.read.mirror.get(two)!;
+        const mirror = fate === "gone" ? null : { ...there, name: "other" };
+        world.store.transact((tx) => {
+          tx.listed.put(node, 1);
+          changeTrees(tx, new Map([[two, { mirror }]]));
+        });
+        if (fate === "gone") world.inCloud("two", "a file");
+        return ok();
+      };
+      const rename = world.vfs.rename({ parent: ROOT, name: "one" }, { parent: ROOT, name: "two" }, "replace");
+      if (fate === "gone") assert.equal(await world.kind(rename), "notFolder");
+      else await world.do(rename);
+      assert.deepEqual(await world.ls(), fate === "gone" ? ["one", "two"] : ["other", "two"]);
+      assert.deepEqual(world.ops(two), []);
+
+      const third = world.inCloud("third");
+      world.list = async (node) => {
+        const moved = { ...world.store.read.mirror.get(third)!, name: "fourth" };
+        world.store.transact((tx) => (tx.listed.put(node, 1), changeTrees(tx, new Map([[third, { mirror: moved }]]))));
+        return ok();
+      };
+      assert.equal(await world.kind(world.vfs.rmdir(ROOT, "third")), "notFound");
+      assert.deepEqual(world.ops(third), []);
+    }
+  });
+
   it("a folder made here has nothing in the cloud to wait for", async () => {
     const world = new World({ enumerated: false });
     world.list = async (node) => (world.store.transact((tx) => tx.listed.put(node, 1)), ok());
