@@ -74,14 +74,16 @@ export interface Leftovers {
 export function leftovers(read: Reader): Leftovers {
   const busy = new Set<ItemKey>();
   for (const [node] of read.intents.range()) busy.add(node);
-  for (const [, { op, status }] of read.ops.range()) if (status.state === "inflight") busy.add(op.node);
-  const records = new Set<ItemKey>();
-  for (const [, { op }] of read.ops.range())
-    if (!busy.has(op.node) && read.local.get(op.node) === undefined) records.add(op.node);
+  const recorded = new Set<ItemKey>();
+  for (const [, { op, status }] of read.ops.range()) {
+    recorded.add(op.node);
+    if (status.state === "inflight") busy.add(op.node);
+  }
+  const records = [...recorded].filter((node) => !busy.has(node) && read.local.get(node) === undefined);
   const parks: ItemKey[] = [];
   for (const [node, park] of read.parks.range())
     if (!busy.has(node) && read.mirror.get(node)?.name !== park.parkingName) parks.push(node);
   const sent: ItemKey[] = [];
   for (const [node] of read.sent.range()) if (!busy.has(node) && read.local.get(node) === undefined) sent.push(node);
-  return { records: [...records], parks, sent };
+  return { records, parks, sent };
 }

@@ -93,10 +93,11 @@ export function origin(
   node: ItemKey,
   content: Unpushed,
 ): { readonly seen: string | undefined; readonly blobs: readonly BlobId[] } {
+  if (blobIn(content.seen) === undefined) return { seen: content.seen, blobs: [] };
   const madeFrom = new Map<BlobId, string | undefined>([[content.blob, content.seen]]);
   for (const { op } of ofNode(read, node)) if (op.type === "writeContent") madeFrom.set(op.blob, op.seen);
   const blobs: BlobId[] = [];
-  let seen = blobIn(content.seen) === undefined ? content.seen : madeFrom.get(content.blob);
+  let seen = madeFrom.get(content.blob);
   for (let blob = blobIn(seen); blob !== undefined && !blobs.includes(blob); blob = blobIn(seen)) {
     blobs.push(blob);
     if (madeFrom.has(blob)) seen = madeFrom.get(blob);

@@ -5,13 +5,13 @@
  */
 import type { ItemKey } from "../model/ids.ts";
 import type { OpRecord, OpState } from "../op/op.ts";
-import { all, ofNode, setStatus } from "../oplog/oplog.ts";
+import { all, lastOf, ofNode, setStatus } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 
 /** The node's last record. */
 export function lastOpOf(read: Reader, node: ItemKey): OpRecord | undefined {
-  return ofNode(read, node).at(-1);
+  return lastOf(read, node);
 }
 
 /** Serial number of the node's last record; 0 without one. */

@@ -50,8 +50,10 @@ export function schedule(read: Reader, script: Script): Schedule {
     return waitsForPerson(state) ? state : (inherited.get(entry) ?? state);
   };
   // In the plan's order whatever a step needs comes first: one pass hands a park on to all that depend on it.
+  const passed = new Map<Entry, OpState>();
   for (const entry of entries) {
-    const stuck = entry.needs.map(standing).find(waitsForPerson);
+    for (const need of entry.needs) if (!passed.has(need)) passed.set(need, standing(need));
+    const stuck = entry.needs.map((need) => passed.get(need)).find((state) => state && waitsForPerson(state));
     if (stuck) inherited.set(entry, stuck);
   }
   const byNode = new Map<ItemKey, Entry[]>();

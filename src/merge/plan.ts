@@ -15,9 +15,10 @@ import { byNumber } from "./tree-view.ts";
 
 export function plan(mirror: Tree, local: Overlay, options: PlanOptions): Script {
   const wanted = foldDeletes(changesOf(mirror, sendable({ local, mirror, options })), mirror);
-  const yielding = yieldingNodes(wanted, mirror);
+  const asWanted = orderEdges(wanted, mirror);
+  const yielding = yieldingNodes(wanted, asWanted.stuck, mirror);
   const actions = wanted.map((action) => (yielding.has(action.node) ? parkOf(action.node, mirror, options) : action));
-  const graph = orderEdges(actions, mirror);
+  const graph = yielding.size === 0 ? asWanted : orderEdges(actions, mirror);
   const sent = actions.map((_, index) => index).filter((index) => !graph.stuck.has(index));
   const ordered = order({ actions, edges: graph.edges.map((edges) => [...edges]), sent, mirror, options });
   const left = new Set<ItemKey>([...graph.stuck].map((index) => present(actions[index], "a step").node));
@@ -44,8 +45,7 @@ function sendable(situation: Situation): Overlay {
  * Items of the cloud that were moved into a local-only folder (a trash can) stay in the cloud where they are; but one whose name there is
  * wanted by somebody else is parked.
  */
-function yieldingNodes(actions: readonly Action[], mirror: Tree): Set<ItemKey> {
-  const { stuck } = orderEdges(actions, mirror);
+function yieldingNodes(actions: readonly Action[], stuck: ReadonlySet<number>, mirror: Tree): Set<ItemKey> {
   const made = new Set(actions.filter((action) => action.action === "createFolder").map(({ node }) => node));
   const leaving = new Set<ItemKey>();
   for (const action of stuck.size > 0 ? actions : [])

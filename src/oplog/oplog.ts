@@ -100,7 +100,8 @@ function lastWaiting(read: Reader, node: ItemKey, type: Op["type"]): OpRecord | 
   return ofNode(read, node).findLast((record) => record.op.type === type && record.status.state === "pending");
 }
 
-function lastOf(read: Reader, node: ItemKey): OpRecord | undefined {
+/** The node's last record. */
+export function lastOf(read: Reader, node: ItemKey): OpRecord | undefined {
   for (const [[, seq]] of read.nodeOps.range({ ...rangeOf(node), reverse: true, limit: 1 }))
     return recordOf(read, opId(seq));
   return undefined;
