@@ -8,7 +8,7 @@ import { constants as file } from "node:fs";
 import { constants } from "node:os";
 import { ok } from "../../base/result.ts";
 import { itemKey, type HandleId, type ItemKey } from "../../model/ids.ts";
-import { WRITE_COPY_BYTES_MAX } from "../../model/limits.ts";
+import { REPLY_BYTES_MAX, WRITE_COPY_BYTES_MAX } from "../../model/limits.ts";
 import type { Answer, OpenFlags, Vfs } from "../../vfs/vfs.ts";
 import type { Frame } from "./frame.ts";
 import { newName } from "./names.ts";
@@ -67,7 +67,7 @@ function dropHandle(at: Session, handle: HandleId): void {
 }
 
 export function read(at: Session, frame: Frame): void {
-  const [position, length] = [frame.u64(8), frame.u32(16)];
+  const [position, length] = [frame.u64(8), Math.min(frame.u32(16), REPLY_BYTES_MAX)];
   if (!Number.isSafeInteger(position)) return void at.out.error(frame.unique, EINVAL);
   const abort = new AbortController();
   const given = at.vfs.read(handleAt(frame, 0), position, length, abort.signal);

@@ -10,6 +10,8 @@ import { GETATTR_HANDLE, PERMISSION_BITS, setattrHas } from "./wire.ts";
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
 const GROUP_EXECUTES = 0o010;
+/** As far as a Date goes from 1970. */
+const SECONDS_MOST = 8.64e12;
 
 export function getattr(at: Session, frame: Frame): void {
   const handle = frame.u32(0) & GETATTR_HANDLE ? handleAt(frame, 8) : undefined;
@@ -45,7 +47,8 @@ function changeOf(at: Session, frame: Frame, valid: number): AttributeChange | u
 }
 
 function timeAt(frame: Frame, seconds: number, nanoseconds: number): Time {
-  return { s: frame.i64(seconds), n: frame.u32(nanoseconds) % 1_000_000_000 };
+  const s = Math.max(-SECONDS_MOST, Math.min(frame.i64(seconds), SECONDS_MOST));
+  return { s, n: frame.u32(nanoseconds) % 1_000_000_000 };
 }
 
 /**
