@@ -38,6 +38,8 @@ export interface CommandParts {
   isSignedIn(): boolean;
   /** Resolves when the kernel has heard of every change made until now: what is answered is true for who looks afterwards. */
   told(): Promise<void>;
+  /** What stat shows of the node has changed without a call of the kernel. */
+  restat(node: ItemKey): void;
 }
 
 const PIN = "user.onedrive.pin";
@@ -153,7 +155,11 @@ function keeping(parts: CommandParts): Some<Keeping> {
       const node = find(parts, path);
       if (!node.ok) return node;
       let freedBytes = 0;
-      for (const file of Array.from(filesBelow(store.read, node.value))) freedBytes += await content.free(file);
+      for (const file of Array.from(filesBelow(store.read, node.value))) {
+        freedBytes += await content.free(file);
+        parts.restat(file);
+      }
+      await parts.told();
       return ok({ freedBytes });
     },
   };

@@ -43,8 +43,6 @@ export interface Parts extends CommandParts {
   readonly vfs: Vfs & VfsControl;
   /** For what the daemon changes by itself: the kernel is told. */
   readonly ownVfs: Vfs & VfsControl;
-  /** Resolves when the kernel has heard of every change made until now. */
-  told(): Promise<void>;
   /** The kernel door is open: it hears what to forget from now on. */
   mounted(door: Mounted): void;
   /** What talks to the cloud is loaded, and may begin. Before that nothing of it takes time from those who wait for the mount. */
@@ -125,6 +123,7 @@ export async function buildParts(
     found,
     ownVfs: tellingVfs(vfs, () => late.door),
     told: async () => late.door?.told(),
+    restat: (node) => late.door?.forgetNode(node, false),
     mounted: (door) => void (late.door = door),
     goOnline: network.value.open,
     listed,
@@ -268,8 +267,8 @@ function joints(
     applied(applied) {
       const renewed = new Set(applied.renewed);
       for (const node of applied.nodes) late.door?.forgetNode(node, renewed.has(node));
-      for (const { parent, name } of applied.entries) {
-        late.door?.forgetEntry(parent, name);
+      for (const { parent, name, gone } of applied.entries) {
+        late.door?.forgetEntry(parent, name, gone);
         late.vfs?.changedElsewhere(parent, name);
       }
       late.flusher?.wake();

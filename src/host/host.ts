@@ -30,11 +30,12 @@ export interface Mounted {
   /** Ends it from our side; `lazy` also when busy. Resolves when it is gone or cannot be ended now (false). */
   unmount(lazy: boolean): Promise<boolean>;
   /**
-   * The kernel should forget what it knows of these: a name in a folder, the attributes of a node; with `bytes` also its pages: the
+   * The kernel should forget what it knows of these: a name in a folder (with `gone`, the node of that name is no more, and who
+   * watches it hears so), the attributes of a node; with `bytes` also its pages: the
    * file has other bytes than were read or written through this mount. Called after the change was committed. A host without the
    * means ignores it.
    */
-  forgetEntry(parent: ItemKey, name: string): void;
+  forgetEntry(parent: ItemKey, name: string, gone?: ItemKey): void;
   forgetNode(node: ItemKey, bytes: boolean): void;
   /** Resolves when the kernel has heard everything it was to forget until now. */
   told(): Promise<void>;

@@ -19,8 +19,8 @@ import { put64 } from "./outbox.ts";
 import { notice, OUT_HEADER_BYTES } from "./wire.ts";
 
 export interface Notices {
-  /** The name may mean something else now, or nothing. */
-  entry(parent: ItemKey, name: string): void;
+  /** The name may mean something else now, or nothing; `gone`: it meant this node, which is no more. */
+  entry(parent: ItemKey, name: string, gone?: ItemKey): void;
   /** Attributes are not what they were; with `bytes`, what is in the file neither. */
   node(node: ItemKey, bytes: boolean): void;
   untold(node: ItemKey): boolean;
@@ -41,13 +41,13 @@ export interface NoticesOptions {
 }
 
 type Wanted =
-  | { readonly about: ItemKey; readonly since: number; readonly name: string }
+  | { readonly about: ItemKey; readonly since: number; readonly name: string; readonly gone: ItemKey | undefined }
   | { readonly about: ItemKey; readonly since: number; readonly name: undefined; readonly bytes: boolean };
 
 export function makeNotices(options: NoticesOptions): Notices {
   const queue = new Queue(options);
   return {
-    entry: (parent, name) => queue.entry(parent, name),
+    entry: (parent, name, gone) => queue.entry(parent, name, gone),
     node: (node, bytes) => queue.node(node, bytes),
     untold: (node) => queue.untold.has(node),
     quiet: () => queue.wake(),
@@ -70,10 +70,11 @@ class Queue {
     this.#options = options;
   }
 
-  entry(parent: ItemKey, name: string): void {
+  entry(parent: ItemKey, name: string, gone?: ItemKey): void {
     if (this.#stopped || !this.#options.knows(parent)) return;
     const key = `${parent}/${name}`;
-    if (!this.#wanted.has(key)) this.#wanted.set(key, { about: parent, since: this.#options.clock.now(), name });
+    const since = this.#wanted.get(key)?.since ?? this.#options.clock.now();
+    this.#wanted.set(key, { about: parent, since, name, gone });
     this.wake();
   }
 
@@ -115,7 +116,7 @@ class Queue {
     if (this.#writing || this.#stopped) return;
     const { clock, busy, write } = this.#options;
     const now = clock.now();
-    const ready = [...take(this.#wanted, (each) => !busy(each.about) || now - each.since >= NOTICE_HELD_MAX_MS)];
+    const ready = [...take(this.#wanted, (each) => !isHeld(each, busy) || now - each.since >= NOTICE_HELD_MAX_MS)];
     if (ready.length === 0) return this.#rest();
     this.#writing = true;
     write(framesOf(ready), () => {
@@ -150,6 +151,10 @@ function* take(wanted: Map<string, Wanted>, ready: (each: Wanted) => boolean): G
   }
 }
 
+function isHeld(wanted: Wanted, busy: (node: ItemKey) => boolean): boolean {
+  return busy(wanted.about) || ("gone" in wanted && wanted.gone !== undefined && busy(wanted.gone));
+}
+
 const nodeKey = (node: ItemKey): string => String(node);
 
 function framesOf(all: readonly Wanted[]): Uint8Array {
@@ -158,7 +163,8 @@ function framesOf(all: readonly Wanted[]): Uint8Array {
 }
 
 function frameOf(wanted: Wanted): Uint8Array {
-  return wanted.name === undefined ? nodeFrame(wanted) : entryFrame(wanted.about, wanted.name);
+  if (wanted.name === undefined) return nodeFrame(wanted);
+  return wanted.gone === undefined ? entryFrame(wanted.about, wanted.name) : goneFrame(wanted, wanted.gone);
 }
 
 /** Pages from the start to the end; an offset below 0 means attributes only. */
@@ -176,6 +182,17 @@ function entryFrame(parent: ItemKey, name: string): Uint8Array {
   put64(words, 4, parent);
   words[6] = length;
   frame.write(name, OUT_HEADER_BYTES + 16);
+  return frame;
+}
+
+/** When the name means another node by now, the kernel only doubts it, which is right as well. */
+function goneFrame({ about, name }: Extract<Wanted, { name: string }>, gone: ItemKey): Uint8Array {
+  const length = Buffer.byteLength(name);
+  const { frame, words } = blank(OUT_HEADER_BYTES + 24 + length + 1, notice.gone);
+  put64(words, 4, about);
+  put64(words, 6, gone);
+  words[8] = length;
+  frame.write(name, OUT_HEADER_BYTES + 24);
   return frame;
 }
 

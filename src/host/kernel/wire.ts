@@ -96,7 +96,7 @@ export const RENAME_EXCHANGE = 2;
 export const XATTR_CREATE = 1;
 export const XATTR_REPLACE = 2;
 
-export const notice = { node: 2, entry: 3 } as const;
+export const notice = { node: 2, entry: 3, gone: 6 } as const;
 export const FILE_TYPE = 0o100000;
 export const FOLDER_TYPE = 0o040000;
 export const TYPE_BITS = 0o170000;
