@@ -202,6 +202,8 @@ export async function release(core: Core, handle: HandleId): Promise<Answer<unde
 function closedForWriting(core: Core, node: ItemKey): void {
   const last = settledAt(core.read, node);
   if (last !== undefined && core.clock.now() - last > TOUCH_GRAIN_MS) touchOps(core, node);
+  // The push of a file that is being written waits for this, whenever it comes.
+  if (last !== undefined) core.changed({ kind: "logged", settling: true });
   if (core.waiting.splits.size > 0) splitSoon(core);
 }
 

@@ -115,6 +115,21 @@ test("push: a file open for writing waits for its last close", async () => {
   await world.stop();
 });
 
+test("push: a last close that comes long after its flush is noticed at once", async () => {
+  const world = new World("push-late-release");
+  const device = world.device("laptop");
+  await world.quiet();
+  const handle = await device.open("log", "w");
+  await device.vfs.write(handle, 0, Buffer.from("whole"));
+  await device.vfs.flush(handle);
+  await world.pass(20_000);
+  assert.deepEqual(paths(world), []);
+  await device.vfs.release(handle);
+  await world.pass(4_000);
+  assert.equal(bytesAt(world, "log"), "whole");
+  await world.stop();
+});
+
 test("push: repeated saves are one upload, and saves during an upload are one more", async () => {
   const world = new World("push-saves");
   const device = world.device("laptop");
