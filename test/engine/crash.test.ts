@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Device } from "./device.ts";
 import { World } from "./world.ts";
+import { parkedOriginal } from "../../src/model/name.ts";
 
 const MEDIUM = Buffer.alloc(5 * 1024 * 1024, "medium ");
 
@@ -109,3 +110,40 @@ for (const scenario of SCENARIOS)
       for (let point = 1; await run(scenario, how, point); point++) points = point;
       assert.ok(points >= 8, `the scenario has points to die at (${points})`);
     });
+
+test("crash: an item that is deleted here and edited there while it carries a parking name gets its name back", async () => {
+  let parked = 0;
+  for (let point = 1, crashed = true; crashed; point++) {
+    const world = new World(`parked-${point}`);
+    const device = world.device("laptop");
+    await world.quiet();
+    await base(device);
+    await world.quiet();
+    await device.rename("a", "t");
+    await device.rename("b", "a");
+    await device.rename("t", "b");
+    device.crashAt(point, "kill");
+    device.crashed = () => void (device.drive.online = false);
+    device.flusher.sync().catch(() => undefined);
+    await world.pass(1_000);
+    crashed = device.crashes > 0;
+    device.crashAt(Infinity, "kill");
+    const row = world.cloud.tree().find(({ path }) => parkedOriginal(path) !== undefined);
+    if (row) {
+      parked++;
+      await device.unlink(Buffer.from(row.bytes ?? []).toString() === "a" ? "b" : "a");
+      world.cloud.as("web").put(row.path, "edited there");
+    }
+    device.drive.online = true;
+    await world.quiet();
+    const paths = world.cloud.tree().map(({ path }) => path);
+    assert.deepEqual(
+      paths.filter((path) => parkedOriginal(path) !== undefined),
+      [],
+      `a death at point ${point} leaves no parking name`,
+    );
+    if (row) assert.ok(shown(world).some((text) => text.endsWith("=edited there")));
+    await world.stop();
+  }
+  assert.ok(parked >= 3, `it died ${parked} times while a name was parked`);
+});
