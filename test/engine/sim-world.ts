@@ -2,6 +2,7 @@
  * A world whose cloud is the simulator's state machine in this process: every device has the product's own drive on Microsoft's
  * client, and HTTP without sockets. Answers that are lost, cut or refused come from the simulator's fault engine.
  */
+import { sleep } from "../../src/base/clock.ts";
 import { ok, type Result } from "../../src/base/result.ts";
 import { msgraphDrive } from "../../src/drive/msgraph-drive.ts";
 import { parseEndpoint } from "../../src/http/endpoint.ts";
@@ -17,6 +18,8 @@ const ENDPOINT = parseEndpoint("http://localhost:1");
 export class SimWorld extends World {
   readonly sim: Sim;
   readonly online = new Map<string, boolean>();
+  /** Of every request, there and back. */
+  latencyMs = 0;
 
   constructor(seed: string | number, profile: ProfileName) {
     super(seed);
@@ -33,7 +36,7 @@ export class SimWorld extends World {
         const endpoint = ENDPOINT.value;
         return msgraphDrive({
           endpoint,
-          http: httpTo(this.sim, isUp),
+          http: httpTo(this.sim, isUp, () => sleep(clock, this.latencyMs / 2)),
           tokens: tokensFor(this.sim, name),
           clock,
           random,
@@ -56,15 +59,17 @@ function tokensFor(sim: Sim, device: string) {
   };
 }
 
-function httpTo(sim: Sim, isUp: () => boolean): Http {
+function httpTo(sim: Sim, isUp: () => boolean, halfWay: () => Promise<void>): Http {
   return {
     async send(request) {
       if (request.signal?.aborted) return failure("interrupted", false);
       if (!isUp()) return failure("unreachable", false);
       const body = await collected(request.body);
+      await halfWay();
       const target = request.url.replace(/^[a-z]+:\/\/[^/]*/, "");
       const headers = { host: "localhost:1", "content-length": String(body.length), ...lowered(request) };
       const response = await sim.handle({ method: request.method, target, headers, body });
+      await halfWay();
       if (!isUp() || response.lost) return failure("reset", true);
       return ok(answerOf(response));
     },
