@@ -4,7 +4,7 @@
  *
  *   1 the last entry of an id counts        4 a gone folder takes along what is below it in the Mirror and not moved elsewhere
  *   2 ids become nodes, new ones get fresh  5 every parent is a living folder, no slot has two items, nobody is above himself
- *   3 entries that look older are doubted
+ *   3 entries that look older are doubted, and new items in the place of something made here
  * An item that is what an unanswered create of ours asked for, where it asked for it, gets that create's node (`claimed`), also
  * when the file was deleted here meanwhile: then the item is one to delete, or the file in its place takes it over.
  */
@@ -14,7 +14,7 @@ import { itemKey, ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
 import { contentVersion, type CloudItem, type MirrorItem } from "../model/item.ts";
 import { conflictName, fold } from "../model/name.ts";
 import type { Reader } from "../store/store.ts";
-import { mirrorAt, mirrorChildren, viewLocal } from "../store/tree.ts";
+import { localAt, mirrorAt, mirrorChildren, viewLocal } from "../store/tree.ts";
 import { echoOf } from "./echo.ts";
 import { completed, looksOlder } from "./tags.ts";
 
@@ -108,6 +108,7 @@ class Intake {
     const isCertain = this.#doubts.read.has(item.id);
     if (isHeld && !isCertain && (looksOlder(item, held) || this.#mayBeOurs(node, row, held)))
       return this.#want(item.id);
+    if (!held && !isCertain && this.#meetsSomebody(node, row)) return this.#want(item.id);
     this.rows.set(node, row);
     const ours = isHeld
       ? echoOf(this.#read, node, { held, told: row })
@@ -121,6 +122,13 @@ class Intake {
   #mayBeOurs(node: ItemKey, told: MirrorItem, held: MirrorItem): boolean {
     if (told.kind === "folder" || told.size === 0 || told.hash !== undefined) return false;
     return contentVersion(told) !== contentVersion(held) && viewLocal(this.#read, node)?.content.from === "blob";
+  }
+
+  /** An item nobody knows in the place of something made here: a feed that lags may still tell of what was deleted. */
+  #meetsSomebody(node: ItemKey, row: MirrorItem): boolean {
+    if (this.#read.intents.get(node)) return false;
+    const there = localAt(this.#read, row.parent, fold(row.name));
+    return there !== undefined && there !== node && there !== mirrorAt(this.#read, row.parent, fold(row.name));
   }
 
   removeGone(): void {

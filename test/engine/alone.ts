@@ -50,7 +50,8 @@ export async function runAlone(options: Alone, trace: (line: string) => void = (
     const done = await act(device, known, { random, step, elapse: (ms) => world.pass(ms) });
     trace(`${world.clock.now()} ${step} ${done}`);
     await world.pass(random.pick([0, 0, 10, 60, 150, 400, 1_500] as const));
-    assert.equal(device.store.read.conflicts.count, 0, `step ${step} (${done}): a conflict with nobody`);
+    const conflicts = [...device.store.read.conflicts.range()].map(([node, row]) => `${node}: ${row.why}`).join("; ");
+    assert.equal(conflicts, "", `step ${step} (${done}): a conflict with nobody`);
   }
   device.drive.clearFaults();
   device.drive.latencyMs = 0;
