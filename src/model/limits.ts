@@ -69,9 +69,8 @@ export const PARK_SWEEP_MS = 3600 * 1000;
 /** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
 export const ASKED_PLACES_MAX = 16;
 
-/** The journal is synced when nothing was committed for this long, but not later than BARRIER_MOST_MS after the first unsynced commit. */
+/** The journal is synced this long after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;
-export const BARRIER_MOST_MS = 5_000;
 /** After a sync of the journal failed, it is tried again this long after, for ever (and at once when somebody asks). */
 export const BARRIER_RETRY_MS = 10_000;
 export const JOURNAL_BYTES_BEFORE_CHECKPOINT = 64 * 1024 ** 2;

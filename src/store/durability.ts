@@ -22,7 +22,6 @@ import { keyedLock } from "../base/lock.ts";
 import { log } from "../base/log.ts";
 import {
   BARRIER_INTERVAL_MS,
-  BARRIER_MOST_MS,
   BARRIER_RETRY_MS,
   JOURNAL_BYTES_BEFORE_CLOSING_CHECKPOINT,
   JOURNAL_WAITING_CHARACTERS,
@@ -83,8 +82,6 @@ class Durable implements Durability {
   private running: Promise<void> | undefined;
   private cancelTimer: (() => void) | undefined;
   /** Times of the first commit that waits and of the last one. */
-  private waitingSince = 0;
-  private lastCommitAt = 0;
   private failing = false;
   /** The journal continues a commit that neither a checkpoint nor older journals have. */
   private unfounded = false;
@@ -114,8 +111,6 @@ class Durable implements Durability {
 
   committed(record: CommitText): void {
     this.lastCommit = record.commit;
-    this.lastCommitAt = this.options.clock.now();
-    if (this.waiting.length === 0) this.waitingSince = this.lastCommitAt;
     this.waiting.push(record);
     for (const change of record.changes) this.waitingCharacters += change.length;
     this.arm(this.waitingCharacters > JOURNAL_WAITING_CHARACTERS && !this.failing ? 0 : BARRIER_INTERVAL_MS);
@@ -175,7 +170,6 @@ class Durable implements Durability {
   }
 
   private forget(count: number): void {
-    this.waitingSince = this.lastCommitAt;
     for (const record of this.waiting.splice(0, count))
       for (const change of record.changes) this.waitingCharacters -= change.length;
   }
@@ -230,19 +224,11 @@ class Durable implements Durability {
     this.cancelTimer?.();
     this.cancelTimer = this.options.clock.after(delayMs, () => {
       this.cancelTimer = undefined;
-      const pauseMs = delayMs === 0 ? 0 : this.untilPauseMs();
-      if (pauseMs > 0) return this.arm(pauseMs);
       this.barrier().then(
         () => this.waiting.length > 0 && this.arm(BARRIER_INTERVAL_MS),
         (error: unknown) => this.report(error),
       );
     });
-  }
-
-  /** While commits come one after the other the barrier that nobody waits for is put off, so that it syncs many files once. */
-  private untilPauseMs(): number {
-    const now = this.options.clock.now();
-    return Math.min(this.lastCommitAt + BARRIER_INTERVAL_MS, this.waitingSince + BARRIER_MOST_MS) - now;
   }
 
   /** A barrier that nobody waited for failed: say so once, and try again. */
