@@ -9,7 +9,8 @@ import { dirname } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { folderContents } from "../support/cloud-equals.ts";
-import { cells, type Cell, type Side, type Tree } from "../support/merge-cells.ts";
+import type { Cell, Side, Tree } from "../support/merge-acts.ts";
+import { cells } from "../support/merge-cells.ts";
 import { eventually, startMount, type Mount } from "../support/mount-process.ts";
 import { startSim, type Sim, type SimItem } from "../support/sim-process.ts";
 

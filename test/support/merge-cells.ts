@@ -1,65 +1,11 @@
 /**
  * The merge matrices as acts on two sides of one drive and the tree that must come out: every cell of "same file", "folders" and "one
- * slot", and what people do that crosses them (swaps, case, cycles). A side is a mounted folder or another device at the cloud.
+ * slot", and what people do that crosses them (swaps, case, cycles). The acts are in merge-acts.ts.
  */
-
-/** What either side can do; paths are below the cell's own folder. A missing parent is made. */
-export interface Side {
-  write(path: string, text: string): Promise<void>;
-  mkdir(path: string): Promise<void>;
-  move(from: string, to: string): Promise<void>;
-  /** A folder goes with everything in it. */
-  remove(path: string): Promise<void>;
-  touch(path: string, seconds: number): Promise<void>;
-}
-
-export interface Cell {
-  readonly name: string;
-  /** Files by path with their text; a path that ends in / is a folder. */
-  readonly base: Tree;
-  here(side: Side): Promise<void>;
-  there(side: Side): Promise<void>;
-  /** The tree on both sides afterwards. `name (conflict).ext` stands for the name of a conflict copy. */
-  readonly after: Tree;
-  /** Paths before and after that must be one item. */
-  readonly same?: Readonly<Record<string, string>>;
-  /** Needs the service's API for the other device, which an admin call cannot do. */
-  readonly online?: true;
-}
-
-export type Tree = Readonly<Record<string, string>>;
+import { both, mkdir, move, nothing, remove, touch, write, type Act, type Cell, type Tree } from "./merge-acts.ts";
 
 const FILE: Tree = { "f.txt": "base" };
 const FOLDER: Tree = { "d/a.txt": "base a", "d/b.txt": "base b", "x.txt": "base x" };
-const nothing = async (): Promise<void> => {};
-
-type Act = (side: Side) => Promise<void>;
-const both =
-  (...acts: readonly Act[]): Act =>
-  async (side) => {
-    for (const act of acts) await act(side);
-  };
-const write =
-  (path: string, text: string): Act =>
-  (side) =>
-    side.write(path, text);
-const move =
-  (from: string, to: string): Act =>
-  (side) =>
-    side.move(from, to);
-const remove =
-  (path: string): Act =>
-  (side) =>
-    side.remove(path);
-const mkdir =
-  (path: string): Act =>
-  (side) =>
-    side.mkdir(path);
-const touch =
-  (path: string, seconds: number): Act =>
-  (side) =>
-    side.touch(path, seconds);
-
 const HERE_S = 1_500_000_000;
 const THERE_S = 1_400_000_000;
 const CONFLICT = "f (conflict).txt";
