@@ -36,7 +36,10 @@ export async function exerciseMount(seed: string, steps: number): Promise<Readon
       await exercise.verify();
     } catch (error) {
       const open = (await sim.requests()).filter(({ status }) => status === 0).map((row) => JSON.stringify(row));
-      throw new Error(`${String(error)}\nunanswered: ${open.join("\n")}\n${mount.stderr().split("\n").slice(-200).join("\n")}`, { cause: error });
+      throw new Error(
+        `${String(error)}\nunanswered: ${open.join("\n")}\n${mount.stderr().split("\n").slice(-200).join("\n")}`,
+        { cause: error },
+      );
     }
     for (const [file, bytes] of exercise.files)
       if (!(await sim.get(file)).equals(bytes)) throw new Error(`${file} has other bytes in the cloud`);
