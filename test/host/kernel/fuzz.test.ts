@@ -182,7 +182,7 @@ test(`kernel frames: ${FRAMES} bad ones, each answered, none believed (SEED=${SE
   for (let i = 1; i <= FRAMES; i++) {
     const code = maker.random.below(50) === 0 ? maker.random.below(5000) : maker.of(codes);
     const body = maker.good(code);
-    const unique = i * 2 + 10;
+    const unique = i * 10_000; // those of `settle` come between
     const frame = request(code, unique, maker.node(), maker.random.below(3) === 0 ? maker.bad(body) : body);
     const lies = maker.random.below(40) === 0;
     if (lies) frame.writeUInt32LE(maker.of(HUGE.slice(0, 8)), 0);
