@@ -10,6 +10,7 @@ import { promises as fs } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ItemKey } from "../model/ids.ts";
 import { contentVersion, type MirrorItem } from "../model/item.ts";
+import { mayComeOtherwise } from "../model/rewritten.ts";
 import { CACHE_ROWS_DELAY_MS, HYDRATE_RANGE_BYTES, USED_AT_GRAIN_MS } from "../model/limits.ts";
 import type { CachedRow } from "../store/schema.ts";
 import { StoreFull, type Store } from "../store/store.ts";
@@ -220,12 +221,15 @@ export class Cache {
     const known = this.#files.get(keyOf(node, version));
     if (known) return known;
     const row = this.#options.store.read.cached.get(node);
-    const mine = row?.version === version ? row : undefined;
+    const drive = this.#options.store.read.meta.get("drive") as { driveType?: string } | undefined;
+    const resizes = mayComeOtherwise(mirror.name, drive?.driveType);
+    const mine = row?.version === version && (resizes || row.size === mirror.size) ? row : undefined;
     const file = new CleanFile(this.#context, {
       node,
       version,
       item: mirror.id,
       size: mine?.size ?? mirror.size,
+      resizes,
       resized: mine !== undefined && mine.size !== mirror.size,
       hash: mirror.hash,
       path: this.#path(node, version),

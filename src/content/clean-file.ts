@@ -50,7 +50,9 @@ export interface CleanFacts {
   /** The final name. */
   readonly path: string;
   readonly ranges: readonly number[];
-  /** The service sends another length than it says, as an earlier download showed. */
+  /** The service may send another length than it says. */
+  readonly resizes: boolean;
+  /** It does, as an earlier download showed. */
   readonly resized: boolean;
 }
 
@@ -77,6 +79,7 @@ export class CleanFile implements Target {
   #verifying: Answer<undefined> | undefined;
   /** Counts how often the bytes were dropped: what was written before a drop is not here. */
   #epoch = 0;
+  readonly #resizes: boolean;
   /** The service sends another length than it says. */
   #resized: boolean;
   /** The wrong hash that came before. */
@@ -93,6 +96,7 @@ export class CleanFile implements Target {
     this.#path = facts.path;
     this.#hash = facts.hash;
     this.#resized = facts.resized;
+    this.#resizes = facts.resizes;
     this.hydration = new Hydration(context, this);
     this.#uncached = uncachedReader(context, this);
   }
@@ -210,8 +214,9 @@ export class CleanFile implements Target {
     return ok();
   }
 
-  resize(size: number): void {
-    if (size === this.size) return;
+  resize(size: number): boolean {
+    if (size === this.size) return true;
+    if (!this.#resizes) return false;
     const { log } = this.#context;
     log.fault("the service sends another length than it says; taking what it sends", {
       node: this.node,
@@ -221,6 +226,7 @@ export class CleanFile implements Target {
     this.#resized = true;
     this.size = size;
     this.#context.changed(this, 0);
+    return true;
   }
 
   /** Waits for the verification of a complete file; drops the bytes when they are wrong. */

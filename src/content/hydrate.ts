@@ -44,8 +44,8 @@ export interface Target {
   readonly here: Ranges;
   /** Puts bytes that came where they belong; `here` has them afterwards. */
   store(position: number, parts: readonly Uint8Array[]): Answer<undefined>;
-  /** The service sends another length than it said. */
-  resize(size: number): void;
+  /** The service sends another length than it said; false when a file like this one has the length it says. */
+  resize(size: number): boolean;
 }
 
 export interface Wanting {
@@ -289,7 +289,12 @@ export class Hydration {
 
   async #consume(fetch: Fetch, download: Download): Answer<undefined> {
     if (download.start > fetch.at) return fault("garbled", "the service sent another range");
-    if (download.total !== undefined && download.total !== this.#target.size) this.#resized(fetch, download.total);
+    const { total } = download;
+    if (total !== undefined && total !== this.#target.size && !this.#resized(fetch, total)) {
+      // Then it has another version by now.
+      this.#context.onStale(this.#target.node);
+      return fault("stale", "the service sends another length than this version has");
+    }
     // A service that ignores the range sends everything: then everything is taken.
     if (download.start < fetch.at) [fetch.at, fetch.to] = [download.start, Math.max(fetch.to, download.end)];
     const coming = { parts: [] as Uint8Array[], end: fetch.at };
@@ -331,10 +336,11 @@ export class Hydration {
     return ok();
   }
 
-  #resized(fetch: Fetch, total: number): void {
-    this.#target.resize(total);
+  #resized(fetch: Fetch, total: number): boolean {
+    if (!this.#target.resize(total)) return false;
     fetch.to = Math.min(fetch.to, total);
     this.tend();
+    return true;
   }
 
   #progressed(): void {

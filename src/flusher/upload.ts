@@ -1,7 +1,7 @@
 /**
  * Sends a file's frozen bytes: one PUT for small and empty files, a session for the others, and the file's own time. On accounts
  * where a later change of the time makes a version of its own, also small files go by session, which carries the time.
- * The answer's size and hash are compared with what was sent.
+ * The answer's size and hash are compared with what was sent: only of files that SharePoint is known to rewrite others are taken.
  */
 import { ok, type Result } from "../base/result.ts";
 import type { Frozen } from "../content/content.ts";
@@ -10,6 +10,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import type { CloudItem } from "../model/item.ts";
 import { SIMPLE_UPLOAD_BYTES_MAX } from "../model/limits.ts";
+import { isSharePoint, mayBeRewritten } from "../model/rewritten.ts";
 import type { Request, Seen } from "./begin.ts";
 import type { Pushing } from "./pushing.ts";
 import { uploadBySession, type Transfer } from "./session.ts";
@@ -27,10 +28,11 @@ export async function sendContent(
   if (!first.ok) return first;
   const stored = await whatIsStored(pushing, { item: first.value, frozen }, signal);
   if (!stored.ok) return stored;
-  if (isSame(frozen, stored.value) || mayRewrite(pushing)) return ok(await setTime(pushing, stored.value, mtime));
+  const rewritten = mayBeRewritten(stored.value.name, driveType(pushing));
+  if (isSame(frozen, stored.value) || rewritten) return ok(await setTime(pushing, stored.value, mtime));
   pushing.log.fault("the cloud stored other bytes than were sent; they are sent once more", { node });
   const again: Transfer = { node, target: { item: stored.value.id, seen: seenOf(stored.value) }, frozen, mtime };
-  const second = await pushing.drive.upload(again.target, frozen.body, signal);
+  const second = await transferOnce(pushing, again, signal);
   if (!second.ok) return second;
   const now = await whatIsStored(pushing, { item: second.value, frozen }, signal);
   if (!now.ok) return now;
@@ -51,16 +53,14 @@ function targetOf(request: ContentRequest): UploadTarget {
 
 function transferOnce(pushing: Pushing, transfer: Transfer, signal: AbortSignal): Promise<Result<CloudItem, Fault>> {
   const { size } = transfer.frozen.body;
-  const simple = size === 0 || (size <= SIMPLE_UPLOAD_BYTES_MAX && !mayRewrite(pushing));
+  const simple = size === 0 || (size <= SIMPLE_UPLOAD_BYTES_MAX && !isSharePoint(driveType(pushing)));
   return simple
     ? pushing.drive.upload(transfer.target, transfer.frozen.body, signal)
     : uploadBySession(pushing, transfer, signal);
 }
 
-/** SharePoint rewrites Office files and the like after an upload, and makes a version for every change of a time. */
-function mayRewrite(pushing: Pushing): boolean {
-  const drive = pushing.store.read.meta.get("drive") as { driveType?: string } | undefined;
-  return drive?.driveType === "business" || drive?.driveType === "documentLibrary";
+function driveType(pushing: Pushing): string | undefined {
+  return (pushing.store.read.meta.get("drive") as { driveType?: string } | undefined)?.driveType;
 }
 
 /** The answer, or when it does not show our bytes, the item read once more. */
@@ -69,7 +69,7 @@ async function whatIsStored(
   { item, frozen }: { item: CloudItem; frozen: Frozen },
   signal: AbortSignal,
 ): Promise<Result<CloudItem, Fault>> {
-  if (isSame(frozen, item) || mayRewrite(pushing)) return ok(item);
+  if (isSame(frozen, item) || mayBeRewritten(item.name, driveType(pushing))) return ok(item);
   const read = await pushing.drive.item(item.id, signal);
   if (!read.ok) return { ok: false, fault: { ...read.fault, unclear: true } };
   // Some items never get a hash: then the size is all there is to compare.

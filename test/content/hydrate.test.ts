@@ -158,6 +158,17 @@ for (const said of [90_000, 110_000, 9 * MiB])
     assert.ok(disk.faults.length > 0);
   });
 
+for (const said of [90_000, 110_000, 9 * MiB])
+  onDisk(`a plain file of ${said} bytes is never read as another length`, {}, async (disk) => {
+    const bytes = noise(100_000);
+    const source = disk.content.open(disk.world.cloud("pack.idx", bytes, { size: said }));
+    assert.equal(kind(await source.read(0, 200_000)), "stale");
+    assert.equal(source.size, said);
+    assert.deepEqual([...new Set(disk.stale)], [source.node], "the puller looks what the cloud has");
+    assert.equal(kind(await source.write(5, text("x"))), "stale");
+    await source.close();
+  });
+
 onDisk("a range refused with 416 becomes one request for all", {}, async (disk) => {
   const { node, bytes } = large(disk, 3 * MiB);
   const source = disk.content.open(node);
