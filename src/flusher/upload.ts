@@ -32,7 +32,7 @@ export async function sendContent(
   if (isSame(frozen, stored.value) || rewritten) return ok(await setTime(pushing, stored.value, mtime));
   pushing.log.fault("the cloud stored other bytes than were sent; they are sent once more", { node });
   const again: Transfer = { node, target: { item: stored.value.id, seen: seenOf(stored.value) }, frozen, mtime };
-  const second = await transferOnce(pushing, again, signal);
+  const second = await pushing.drive.upload(again.target, frozen.body, signal);
   if (!second.ok) return second;
   const now = await whatIsStored(pushing, { item: second.value, frozen }, signal);
   if (!now.ok) return now;

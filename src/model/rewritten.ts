@@ -27,5 +27,6 @@ export function isSharePoint(driveType: string | undefined): boolean {
 }
 
 function endingOf(name: string): string {
-  return name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+  const dot = name.lastIndexOf(".");
+  return dot < 0 ? "" : name.slice(dot + 1).toLowerCase();
 }
