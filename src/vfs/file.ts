@@ -54,7 +54,7 @@ async function openExisting(
   const handle = await open(core, node, flags);
   if (!handle.ok) return handle;
   const shown = getattr(core, node, handle.value);
-  return shown.ok ? ok({ handle: handle.value, attributes: shown.value }) : shown;
+  return shown.ok ? ok({ handle: handle.value, attributes: { ...shown.value, spellings: "several" } }) : shown;
 }
 
 /** A file begins with an empty blob. While content made it, somebody else may have taken the name. */

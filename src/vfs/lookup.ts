@@ -31,8 +31,13 @@ export function lookup(core: Core, parent: ItemKey, name: string): Reply<Attribu
 
 function found(core: Core, node: ItemKey, name: string): Attributes {
   const view = viewLocal(core.read, node)!;
-  if (view.name !== name) noteSpelling(core, view.parent, name);
-  return attributes(core, view, core.read.facts.get(node) ?? {});
+  const shown = attributes(core, view, core.read.facts.get(node) ?? {});
+  const known = core.spellings.has(slotKey(view.parent, fold(name)));
+  if (view.name === name) return known ? { ...shown, spellings: "several" } : shown;
+  noteSpelling(core, view.parent, name);
+  // What is done under this spelling from now on is done under the item's own too: it is looked up again then.
+  if (!known) core.changed({ kind: "entry", parent: view.parent, name: view.name });
+  return { ...shown, spellings: "several" };
 }
 
 /** A living folder. */

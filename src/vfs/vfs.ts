@@ -34,6 +34,8 @@ export interface Attributes {
   readonly mtime: Time;
   readonly ctime: Time;
   readonly birth: Time;
+  /** Of a lookup: the item is known under several spellings of its name, so none of them is to be remembered. */
+  readonly spellings?: "several";
 }
 
 export interface DirectoryEntry {

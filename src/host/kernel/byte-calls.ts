@@ -14,7 +14,17 @@ import type { Frame } from "./frame.ts";
 import { newName } from "./names.ts";
 import { withoutPrivileges } from "./node-calls.ts";
 import type { OpenHandle } from "./open-handles.ts";
-import { answer, attrValid, caller, defect, giveNothing, handleAt, type Give, type Session } from "./session.ts";
+import {
+  answer,
+  attrValid,
+  caller,
+  defect,
+  entryValid,
+  giveNothing,
+  handleAt,
+  type Give,
+  type Session,
+} from "./session.ts";
 import {
   openedAs,
   PERMISSION_BITS,
@@ -49,7 +59,8 @@ export function create(at: Session, frame: Frame): void {
     const node = attributes.inode;
     const how = pagesOf(at, node, flags);
     at.handles.add(handle, { node, append: flags.append, write: flags.write });
-    if (at.out.created(unique, attributes, at.entryValid, attrValid(at, node), handle, how)) at.nodes.add(node);
+    if (at.out.created(unique, attributes, entryValid(at, attributes), attrValid(at, node), handle, how))
+      at.nodes.add(node);
     else dropHandle(at, handle);
   });
 }

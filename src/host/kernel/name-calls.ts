@@ -1,6 +1,9 @@
 /**
  * Calls that go by a folder and a name. Links and devices are refused with EPERM, as a filesystem without them does; mknod of a
  * plain file is a create that nobody keeps open.
+ *
+ * That nothing is called so is never remembered by the kernel: as soon as another spelling of the name is made, it is there, and no
+ * notice comes before the next call of the program that made it.
  */
 import { constants } from "node:os";
 import { ok } from "../../base/result.ts";
@@ -21,15 +24,7 @@ export function lookup(at: Session, frame: Frame): void {
     const here = name === "." ? ok(parent) : at.vfs.parentOf(parent);
     return answer(at, frame, here.ok ? at.vfs.getattr(here.value) : here, giveEntry, LOOKS);
   }
-  const found = at.vfs.lookup(parent, name);
-  if (!(found instanceof Promise) && !found.ok && found.fault.kind === "notFound" && isHere(at, frame))
-    return void at.out.absent(frame.unique, at.entryValid);
-  answer(at, frame, found, giveEntry, LOOKS);
-}
-
-/** A name is absent from a folder that is there; of one that is gone nothing is to be remembered. */
-function isHere(at: Session, frame: Frame): boolean {
-  return at.entryValid.seconds > 0 && at.vfs.getattr(itemKey(frame.node)).ok;
+  answer(at, frame, at.vfs.lookup(parent, name), giveEntry, LOOKS);
 }
 
 export function mkdir(at: Session, frame: Frame): void {

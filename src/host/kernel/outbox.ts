@@ -74,16 +74,6 @@ export class Outbox {
     return this.#finish(unique, ENTRY_BYTES);
   }
 
-  /** Nothing is called so, and the kernel may remember that. */
-  absent(unique: number, entry: Validity): boolean {
-    if (entry.seconds === 0 && entry.nanoseconds === 0) return this.error(unique, constants.errno.ENOENT);
-    const words = this.#words;
-    words.fill(0, BODY, BODY + ENTRY_BYTES / 4);
-    put64(words, BODY + 4, entry.seconds);
-    words[BODY + 8] = entry.nanoseconds;
-    return this.#finish(unique, ENTRY_BYTES);
-  }
-
   // oxlint-disable-next-line max-params -- one answer of two parts
   created(
     unique: number,

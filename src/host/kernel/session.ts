@@ -108,8 +108,14 @@ export const giveNothing: Give<unknown> = (at, unique) => void at.out.empty(uniq
 
 /** A looked-up or new node is handed over when the kernel took the answer. */
 export const giveEntry: Give<Attributes> = (at, unique, attributes) => {
-  if (at.out.entry(unique, attributes, at.entryValid, attrValid(at, attributes.inode))) at.nodes.add(attributes.inode);
+  const { inode } = attributes;
+  if (at.out.entry(unique, attributes, entryValid(at, attributes), attrValid(at, inode))) at.nodes.add(inode);
 };
+
+/** A notice about one spelling may come too late for who acts under another: of such a name nothing is to be remembered. */
+export function entryValid(at: Session, { spellings }: Attributes): Validity {
+  return spellings === "several" ? NOT_AT_ALL : at.entryValid;
+}
 
 export const giveAttributes: Give<Attributes> = (at, unique, attributes) =>
   void at.out.attr(unique, attributes, attrValid(at, attributes.inode));
