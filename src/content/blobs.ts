@@ -43,6 +43,8 @@ export class BlobFile {
   /** Counts changes of the bytes; `synced` is the count that is known to be on disk. */
   changes = 0;
   synced = 0;
+  /** Why a sync of it failed. The system may have dropped the bytes then, and says so once: a later sync that succeeds proves nothing. */
+  refused: unknown;
 
   constructor(blob: BlobId, path: string, size: number, sealed: boolean) {
     this.blob = blob;
@@ -297,7 +299,9 @@ export class Blobs {
   }
 
   async #syncEvery(): Promise<void> {
-    const due = [...this.#unsynced];
+    const { read } = this.#options.store;
+    // Bytes that the disk refused and no row names any more hold up nobody.
+    const due = [...this.#unsynced].filter(({ blob, refused }) => refused === undefined || read.blobs.get(blob));
     await this.#describeMoved();
     const settled = await Promise.allSettled(due.map((file) => this.#syncs.run(() => this.#sync(file))));
     await this.#syncNames();
@@ -314,14 +318,27 @@ export class Blobs {
   async #sync(file: BlobFile): Promise<void> {
     const changes = file.changes;
     if (file.synced >= changes) return;
+    if (file.refused !== undefined) throw file.refused;
     try {
       await this.#describe(file);
-      await this.#options.files.use(file.disk, syncFile);
+      await this.#options.files.use(file.disk, (fd) => syncFile(fd).catch((error) => this.#refused(file, error)));
     } catch (error) {
       if (!file.removed) throw error;
     }
     file.synced = Math.max(file.synced, changes);
     if (file.synced === file.changes) this.#unsynced.delete(file);
+  }
+
+  #refused(file: BlobFile, error: unknown): never {
+    if (!file.removed) {
+      file.refused = error;
+      const said = { path: file.disk.path, error };
+      this.#options.log.fault(
+        "the disk did not take unpushed bytes: nothing is pushed until their file is deleted",
+        said,
+      );
+    }
+    throw error;
   }
 
   async #syncNames(): Promise<void> {

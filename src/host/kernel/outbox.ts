@@ -3,7 +3,6 @@
  * it that is not copied. `send` says whether the kernel took the answer: it does not when the caller was killed meanwhile, and then what
  * the answer would have handed over (a looked-up node, an open file) was not handed over.
  */
-import { constants } from "node:os";
 import type { Attributes, FileSystemStatus } from "../../vfs/vfs.ts";
 import { ENTRY_BYTES, FILE_TYPE, FOLDER_TYPE, OUT_HEADER_BYTES, TWO_TO_32 } from "./wire.ts";
 
