@@ -33,8 +33,20 @@ export const COMMANDS: readonly CtlCommand[] = [
     ["graph"],
   ),
   command("retry", "OP [PATH]", "try a parked operation again", [1, 2], []),
-  command("cancel", "OP [PATH]", "give up a delete, move or time that was not sent yet", [1, 2], []),
-  command("undo", "OP [PATH]", "take a delete, move or time back: the item is again as the cloud has it", [1, 2], []),
+  command(
+    "cancel",
+    "OP [PATH]",
+    "give up one operation not sent yet: the cloud does not get it; unpushed bytes stay, on this machine only",
+    [1, 2],
+    [],
+  ),
+  command(
+    "undo",
+    "OP|held [PATH]",
+    "take back all that an item (or a held mass deletion) has pending: as the cloud has it; unpushed bytes stay, on this machine only",
+    [1, 2],
+    [],
+  ),
   command("release", "[PATH]", "let a held mass deletion go to the cloud", [0, 1], []),
   command("conflicts", "[PATH]", "list conflicts", [0, 1], []),
   command("resolve", "PATH --keep mine|theirs|both", "settle a conflict", [1, 1], ["keep"]),
@@ -152,6 +164,7 @@ function misfit(known: CtlCommand, args: readonly string[], values: Values): str
   if (values.timeout !== undefined && !values.wait) return "--timeout goes with --wait";
   if (known.name === "resolve" && !["mine", "theirs", "both"].includes(values.keep ?? ""))
     return "say which to keep: --keep mine|theirs|both";
+  if (known.name === "undo" && args[0] === "held") return undefined;
   if (["retry", "cancel", "undo"].includes(known.name) && !/^[1-9]\d{0,14}$/.test(args[0] ?? ""))
     return `"${args[0]}" is no operation number; "onedrivectl ops" lists them`;
   return undefined;

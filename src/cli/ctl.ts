@@ -126,9 +126,12 @@ async function ask(line: CtlLine, socket: string, path: string): Promise<Outcome
       return line.graph
         ? plain(socket, "graph", {}, (a) => a.mermaid)
         : plain(socket, "ops", {}, (a) => showOps(a.ops));
+    case "undo":
+      if (line.args[0] === "held")
+        return plain(socket, "undoHeld", {}, (a) => `${a.restored} held deletions taken back`);
+      return plain(socket, "undo", { op: Number(line.args[0]) }, (a) => `operation ${a.op}: undo done`);
     case "retry":
     case "cancel":
-    case "undo":
       return plain(
         socket,
         line.command,

@@ -94,6 +94,8 @@ export interface Calls {
   retry: { takes: { op: number }; gives: { op: number } };
   cancel: { takes: { op: number }; gives: { op: number } };
   undo: { takes: { op: number }; gives: { op: number } };
+  /** Takes a held mass deletion back. */
+  undoHeld: { takes: Record<string, never>; gives: { restored: number } };
   /** Lets a held mass deletion go. */
   release: { takes: Record<string, never>; gives: { released: number } };
   conflicts: { takes: Record<string, never>; gives: { conflicts: readonly ConflictReport[] } };

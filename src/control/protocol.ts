@@ -23,6 +23,7 @@ const takes: { readonly [C in CallName]: Shape } = {
   retry: op,
   cancel: op,
   undo: op,
+  undoHeld: {},
   release: {},
   conflicts: {},
   resolve: { ...path, keep: ["mine, theirs or both", (value) => ["mine", "theirs", "both"].includes(value as string)] },

@@ -15,6 +15,7 @@ import { opId, type ItemKey } from "../model/ids.ts";
 import type { OpRecord } from "../op/op.ts";
 import type { Puller } from "../puller/puller.ts";
 import { checkStore } from "../store/check.ts";
+import { isLocalOnly } from "../store/local-only.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import type { VfsControl } from "../vfs/create-vfs.ts";
@@ -80,7 +81,7 @@ function reports(parts: CommandParts): Some<Reports> {
   return {
     status: async () => ok(await statusOf(parts)),
     wait: (takes, signal) => waitUntilPushed(parts, takes.timeoutSeconds, signal),
-    ops: async () => ok({ ops: [...store.read.ops.range()].map(([, record]) => opReport(parts, record)) }),
+    ops: async () => ok({ ops: waitingOps(parts).map((record) => opReport(parts, record)) }),
     graph: async () => {
       const script = parts.apply.plan();
       return script.ok ? ok({ mermaid: mermaid(script.value, (node) => pathOf(store.read, "", node)) }) : script;
@@ -93,15 +94,10 @@ function reports(parts: CommandParts): Some<Reports> {
   };
 }
 
-type Pushes = "sync" | "retry" | "cancel" | "undo" | "release" | "resolve";
+type Pushes = "sync" | "retry" | "cancel" | "undo" | "undoHeld" | "release" | "resolve";
 
 function pushes(parts: CommandParts): Some<Pushes> {
   const { store, vfs, flusher, puller, told } = parts;
-  const cancelled: Handlers["cancel"] = async ({ op }) => {
-    const done = flusher.cancel(opId(op));
-    await told();
-    return named(op, done);
-  };
   return {
     async sync(_takes, signal) {
       const pulled = await puller.sync();
@@ -112,8 +108,21 @@ function pushes(parts: CommandParts): Some<Pushes> {
       return settled.ok ? ok(await statusOf(parts)) : settled;
     },
     retry: async ({ op }) => named(op, flusher.retry(opId(op))),
-    cancel: cancelled,
-    undo: cancelled,
+    async cancel({ op }) {
+      const done = await flusher.cancel(opId(op));
+      await told();
+      return named(op, done);
+    },
+    async undo({ op }) {
+      const done = await flusher.undo(opId(op));
+      await told();
+      return named(op, done);
+    },
+    async undoHeld() {
+      const undone = flusher.undoHeld();
+      await told();
+      return undone.ok ? ok({ restored: undone.value }) : undone;
+    },
     release: async () => ok({ released: flusher.releaseHeld() }),
     async resolve({ path, keep }) {
       const node = find(parts, path);
@@ -243,6 +252,12 @@ async function waitUntilPushed(
   }
 }
 
+/** What is on its way to the cloud; what never leaves this machine is not. */
+function waitingOps({ store, config }: CommandParts): OpRecord[] {
+  const records = [...store.read.ops.range()].map(([, record]) => record);
+  return records.filter(({ op }) => !isLocalOnly(store.read, op.node, config.localOnlyNames));
+}
+
 function opReport({ store, config }: CommandParts, record: OpRecord): OpReport {
   const { status } = record;
   const reason = "reason" in status ? status.reason : (record.lastFault ?? null);
@@ -276,7 +291,7 @@ function infoOf(parts: CommandParts, node: ItemKey): InfoReport {
     const value = vfs.getxattr(node, `user.onedrive.${name}`);
     return value.ok ? new TextDecoder().decode(value.value) : null;
   };
-  const mine = [...store.read.ops.range()].filter(([, record]) => record.op.node === node);
+  const mine = waitingOps(parts).filter(({ op }) => op.node === node);
   return {
     path: pathOf(store.read, config.mountpoint, node),
     inode: node,
@@ -289,7 +304,7 @@ function infoOf(parts: CommandParts, node: ItemKey): InfoReport {
     cTag: view.mirror?.cTag ?? null,
     hash: view.mirror?.hash ?? null,
     webUrl: view.mirror?.webUrl ?? null,
-    pending: mine.map(([, record]) => opReport(parts, record)),
+    pending: mine.map((record) => opReport(parts, record)),
     error: attribute("error"),
   };
 }

@@ -246,6 +246,7 @@ function buildActors(
     ...given,
     apply,
     random,
+    device: device(),
     log: log("flusher"),
     writeBackMs: config.writeBackMs,
     isOpen: (node) => late.vfs?.isWriting(node) ?? false,

@@ -5,8 +5,9 @@
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
-import type { Store } from "../store/store.ts";
-import { viewLocal, type LocalView } from "../store/tree.ts";
+import { conflictOriginal, fold } from "../model/name.ts";
+import type { Reader, Store } from "../store/store.ts";
+import { localAt, viewLocal, type LocalView } from "../store/tree.ts";
 import type { Caller, Vfs } from "../vfs/vfs.ts";
 
 export interface Resolution {
@@ -17,33 +18,67 @@ export interface Resolution {
   readonly keep: "mine" | "theirs" | "both";
 }
 
+const LOCAL = "user.onedrive.local";
 const BLOCK_BYTES = 1024 * 1024;
 const daemon: Caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: process.pid };
 
 export async function resolveConflict(resolution: Resolution): Promise<Result<undefined, Fault>> {
-  const { store, node, keep, vfs } = resolution;
-  const rows = [...store.read.conflicts.range()].filter(([copy, row]) => copy === node || row.of === node);
+  const { store, keep } = resolution;
+  const found = findConflict(resolution);
+  if (!found.ok) return found;
+  const { copy, mine, theirs } = found.value;
+  const settled = keep === "both" ? await letGo(resolution, mine) : await choose(resolution, { mine, theirs });
+  if (!settled.ok) return settled;
+  store.transact((tx) => tx.conflicts.remove(copy));
+  return ok();
+}
+
+interface Found {
+  readonly copy: ItemKey;
+  readonly mine: LocalView;
+  /** Undefined: there is nothing any more that it would be in conflict with. */
+  readonly theirs: LocalView | undefined;
+}
+
+function findConflict({ store, node }: Resolution): Result<Found, Fault> {
+  const { read } = store;
+  const named = read.conflicts.get(node);
+  const rows = named
+    ? [[node, named] as const]
+    : [...read.conflicts.range()].filter(([copy, row]) => row.of === node && viewLocal(read, copy));
   const [copy, row] = rows[0] ?? [];
-  if (copy === undefined || row === undefined) return fault("notFound", "no conflict is known of this item");
+  const mine = copy === undefined ? undefined : viewLocal(read, copy);
+  if (copy === undefined || !row || !mine) return fault("notFound", "no conflict is known of this item");
   if (rows.length > 1) return fault("invalid", "several conflict copies of this item: name the copy you mean");
-  const mine = viewLocal(store.read, copy);
-  const theirs = viewLocal(store.read, row.of);
-  if (keep === "mine" && mine && theirs) {
-    if (mine.kind === "folder")
-      return fault("invalid", "folders are settled by moving what is in them; then --keep both");
+  const other = row.of === copy ? occupantOf(read, mine) : row.of;
+  return ok({ copy, mine, theirs: other === undefined ? undefined : viewLocal(read, other) });
+}
+
+/** What stands at the place that a file renamed aside could not have. */
+function occupantOf(read: Reader, { node, parent, name }: LocalView): ItemKey | undefined {
+  const original = conflictOriginal(name);
+  const there = original === undefined ? undefined : localAt(read, parent, fold(original));
+  return there === node ? undefined : there;
+}
+
+/** A copy that was kept on this machine only goes to the cloud from now on, like any other. */
+async function letGo({ store, vfs }: Resolution, mine: LocalView): Promise<Result<undefined, Fault>> {
+  return store.read.facts.get(mine.node)?.localOnly ? vfs.removexattr(mine.node, LOCAL) : ok();
+}
+
+/** One of the two goes; without the other one there is nothing to choose, and what is here stays. */
+async function choose(
+  { vfs, keep }: Resolution,
+  { mine, theirs }: Pick<Found, "mine" | "theirs">,
+): Promise<Result<undefined, Fault>> {
+  if (!theirs) return fault("invalid", "there is nothing it is in conflict with any more: --keep both settles it");
+  if (mine.kind === "folder" || theirs.kind === "folder")
+    return fault("invalid", "folders are settled by moving what is in them; then --keep both");
+  if (keep === "mine") {
     const replaced = await replaceContent(vfs, mine, theirs);
     if (!replaced.ok) return replaced;
   }
-  if (keep !== "both" && mine && theirs && copy !== row.of) {
-    const removed = await (mine.kind === "folder"
-      ? vfs.rmdir(mine.parent, mine.name)
-      : vfs.unlink(mine.parent, mine.name));
-    if (!removed.ok) return removed;
-  }
-  store.transact((tx) => {
-    for (const [each] of rows) tx.conflicts.remove(each);
-  });
-  return ok();
+  return vfs.unlink(mine.parent, mine.name);
 }
 
 /** The bytes of `from` become a new version of `to`: written beside it, then renamed over it, as an editor saves. */
@@ -52,8 +87,13 @@ async function replaceContent(vfs: Vfs, from: LocalView, to: LocalView): Promise
   const source = await vfs.open(from.node, { read: true, write: false, append: false, truncate: false }, daemon);
   if (!source.ok) return source;
   const flags = { read: false, write: true, append: false, truncate: true, exclusive: false };
-  const target = await vfs.create(to.parent, name, 0o600, flags, daemon);
-  if (!target.ok) return target;
+  const shown = vfs.getattr(to.node);
+  const mode = shown.ok ? shown.value.mode & 0o777 : 0o600;
+  const target = await vfs.create(to.parent, name, mode, flags, daemon);
+  if (!target.ok) {
+    await vfs.release(source.value);
+    return target;
+  }
   try {
     for (let position = 0; ;) {
       const bytes = await vfs.read(source.value, position, BLOCK_BYTES);

@@ -22,6 +22,8 @@ export interface FlusherOptions {
   readonly store: Store;
   readonly apply: Apply;
   readonly content: Pick<Content, "freeze" | "adopt">;
+  /** This machine's name, for the names of what is kept aside. */
+  readonly device: string;
   readonly drive: Drive;
   readonly clock: Clock;
   readonly random: Random;
@@ -81,11 +83,16 @@ export interface Flusher {
   status(): FlushStatus;
   /** Tries a parked operation again. */
   retry(op: OpId): Result<undefined, Fault>;
-  /** Gives up an operation that is not under way: the item is again as the cloud has it. */
-  cancel(op: OpId): Result<undefined, Fault>;
+  /**
+   * Gives up an operation that is not under way: the cloud does not get it. Bytes that lose their file by that are kept beside it, as a
+   * conflict copy that never leaves this machine; an item that the cloud does not have stays where it is, likewise.
+   */
+  cancel(op: OpId): Promise<Result<undefined, Fault>>;
+  /** Takes back all that the operation's item has pending: it is again as the cloud has it. Bytes are kept as `cancel` keeps them. */
+  undo(op: OpId): Promise<Result<undefined, Fault>>;
   /** Lets the held deletions go; returns how many. */
   releaseHeld(): number;
-  /** Takes the held deletions back: the items are there again. */
+  /** Takes the held deletions back: the items are there again, but for those whose place is taken; returns how many. */
   undoHeld(): Result<number, Fault>;
   /** Pushes on for that long, then cuts what is under way; returns what stays queued. */
   stop(deadlineMs: number): Promise<FlushStatus>;

@@ -3,7 +3,7 @@
  * it when they end. The order of a round: find out about requests without an answer, plan when the trees have moved, start what
  * is ready, answer those who wait in `sync`.
  */
-import { failed, ok, type Result } from "../base/result.ts";
+import { failed, type Result } from "../base/result.ts";
 import { limit } from "../base/limit.ts";
 import { startLoop, type Loop } from "../base/loop.ts";
 import { fault, type Fault } from "../model/fault.ts";
@@ -21,18 +21,17 @@ import { blobOf } from "./begin.ts";
 import type { Flusher, FlusherOptions, FlushStatus } from "./flusher.ts";
 import { gather } from "./gather.ts";
 import { groupBarrier } from "./group-barrier.ts";
-import { heldNodes, releaseHeld } from "./mass-delete.ts";
 import { letGo, nodesIn, park } from "./op-states.ts";
+import { personsWords, type Words } from "./person.ts";
 import { Planning } from "./planning.ts";
 import type { End, Pushing } from "./pushing.ts";
 import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
 import { runStep } from "./run-step.ts";
-import { isNamespace, isUpload, type Entry } from "./schedule.ts";
+import { isDelete, isNamespace, isUpload, type Entry } from "./schedule.ts";
 import { dropSession } from "./session.ts";
 import { statusOf } from "./status.ts";
 import { Superseded } from "./superseded.ts";
-import { cancelOp, restore } from "./undo.ts";
 import { waits, type Waits } from "./waits.ts";
 
 interface Running {
@@ -65,6 +64,7 @@ class Engine implements Flusher {
   /** Requests nobody knows the outcome of. */
   readonly #unresolved: Set<ItemKey>;
   readonly #superseded: Superseded;
+  readonly #words: Words;
   readonly #loop: Loop;
   #fullUntil = 0;
   /** The loop sleeps because it is too early for a plan. */
@@ -93,6 +93,12 @@ class Engine implements Flusher {
     this.#planning = new Planning(options);
     this.#unresolved = new Set(unresolvedNodes(this.#pushing));
     const busy = (node: ItemKey): boolean => this.#running.has(node) || this.#unresolved.has(node);
+    this.#words = personsWords(options, {
+      isUnderWay: busy,
+      dropUpload: (blob) => void dropSession(this.#pushing, blob).catch(options.onDefect),
+      forgetWait: (node) => this.#waits.forget(node),
+      wake: () => this.wake(),
+    });
     this.#readiness = new Readiness(options, this.#waits, busy);
     this.#superseded = new Superseded(this.#pushing, busy);
     this.#loop = startLoop({
@@ -149,38 +155,23 @@ class Engine implements Flusher {
   }
 
   retry(op: OpId): Result<undefined, Fault> {
-    const node = this.#options.store.read.ops.get(op)?.op.node;
-    if (node === undefined) return fault("notFound", "there is no such operation");
-    this.#options.store.transact((tx) => letGo(tx, node));
-    this.#waits.forget(node);
-    this.wake();
-    return ok();
+    return this.#words.retry(op);
   }
 
-  cancel(op: OpId): Result<undefined, Fault> {
-    const node = this.#options.store.read.ops.get(op)?.op.node;
-    if (node !== undefined && (this.#running.has(node) || this.#unresolved.has(node)))
-      return fault("busy", "the operation is under way");
-    const outcome = cancelOp(this.#options.store, op);
-    if (!outcome.ok) return outcome;
-    this.#options.applied(outcome.value);
-    this.wake();
-    return ok();
+  cancel(op: OpId): Promise<Result<undefined, Fault>> {
+    return this.#words.cancel(op);
+  }
+
+  undo(op: OpId): Promise<Result<undefined, Fault>> {
+    return this.#words.undo(op);
   }
 
   releaseHeld(): number {
-    const released = releaseHeld(this.#options.store);
-    this.wake();
-    return released;
+    return this.#words.releaseHeld();
   }
 
   undoHeld(): Result<number, Fault> {
-    const held = heldNodes(this.#options.store);
-    const outcome = restore(this.#options.store, held);
-    if (!outcome.ok) return outcome;
-    this.#options.applied(outcome.value);
-    this.wake();
-    return ok(held.length);
+    return this.#words.undoHeld();
   }
 
   async stop(deadlineMs: number): Promise<FlushStatus> {
@@ -292,6 +283,8 @@ class Engine implements Flusher {
 
   #start(): void {
     const plan = this.#planning.current;
+    // Deletions are judged as a whole: those of a plan that knows of all.
+    const mayDelete = !this.#planning.moved;
     const groups = new Set(
       plan
         .others()
@@ -302,6 +295,7 @@ class Engine implements Flusher {
       if (this.#running.size >= STEPS_MAX || this.#mustWait()) return;
       const group = groupOf(entry);
       if (!this.#readiness.mayStart(plan, entry) || (group !== undefined && groups.has(group))) continue;
+      if (isDelete(entry.step) && !mayDelete) continue;
       groups.add(group);
       this.#launch(entry);
     }

@@ -52,9 +52,9 @@ export class Readiness {
   }
 
   /** An act far in the future was recorded before the clock was set back: that is long enough ago. */
-  #quietAt({ touchedAt }: Entry): number {
+  #quietAt({ quietFrom }: Entry): number {
     const { clock, writeBackMs } = this.#options;
-    return touchedAt > clock.now() + writeBackMs ? 0 : touchedAt + writeBackMs;
+    return quietFrom > clock.now() + writeBackMs ? 0 : quietFrom + writeBackMs;
   }
 
   #isHeldOpen({ step }: Entry): boolean {

@@ -2,6 +2,7 @@
  * One plan while it is carried out: which of its steps may start now, and what the others wait for. A plan stays usable while
  * answers are what it expected; every step is checked again against the trees when it starts.
  */
+import { DELETE_BURST_MS } from "../model/limits.ts";
 import type { Script, Step } from "../merge/merge.ts";
 import type { ItemKey } from "../model/ids.ts";
 import type { OpState } from "../op/op.ts";
@@ -14,6 +15,8 @@ export interface Entry {
   readonly needs: readonly Entry[];
   /** Milliseconds since the epoch of the last act that touched it. */
   readonly touchedAt: number;
+  /** From here on it has to be quiet: for a delete also that others are made, so that one `rm -rf` is judged as a whole. */
+  readonly quietFrom: number;
   /** Steps that hang together; moves and deletes of one group go one at a time. */
   readonly group: number;
   /** `void`: it did not hold when it was to start; the next plan knows better. */
@@ -71,10 +74,16 @@ export function schedule(read: Reader, script: Script): Schedule {
 function entriesOf(read: Reader, script: Script): Entry[] {
   const touched = lastTouches(read, script.steps);
   const groups = groupsOf(script);
+  const lastDelete = script.steps.reduce(
+    (last, step, i) => (isDelete(step) ? Math.max(last, touched[i] ?? 0) : last),
+    0,
+  );
   const entries: Entry[] = [];
   script.steps.forEach((step, i) => {
     const needs = step.needs.map((index) => entries[index]).filter((entry) => entry !== undefined);
-    entries.push({ step, needs, touchedAt: touched[i] ?? 0, group: groups[i] ?? i, state: "todo" });
+    const touchedAt = touched[i] ?? 0;
+    const quietFrom = isDelete(step) ? Math.min(lastDelete, touchedAt + DELETE_BURST_MS) : touchedAt;
+    entries.push({ step, needs, touchedAt, quietFrom, group: groups[i] ?? i, state: "todo" });
   });
   return entries;
 }
@@ -95,7 +104,11 @@ function waitsForPerson(state: OpState): boolean {
 }
 
 export function isNamespace(step: Step): boolean {
-  return step.action === "move" || step.action === "deleteFile" || step.action === "deleteFolder";
+  return step.action === "move" || isDelete(step);
+}
+
+export function isDelete(step: Step): boolean {
+  return step.action === "deleteFile" || step.action === "deleteFolder";
 }
 
 export function isUpload(step: Step): step is Step & { action: "createFile" | "writeContent" } {

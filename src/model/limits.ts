@@ -62,6 +62,8 @@ export const AUDIT_INTERVAL_MS = 24 * 3600 * 1000;
 /** A plan that deletes more than max(this many items, this part of the drive) is held. */
 export const MASS_DELETE_ITEMS = 200;
 export const MASS_DELETE_FRACTION = 0.25;
+/** While somebody goes on deleting, deletions wait for the end of it at most this long: they are judged together. */
+export const DELETE_BURST_MS = 60_000;
 /** Re-merges of one node without progress before it is held. */
 export const REMERGES_MAX = 5;
 /** Another device's parking name that stays for so long is given its name back. */

@@ -114,6 +114,12 @@ export function conflictName(
   }
 }
 
+/** The name that a conflict copy would have liked to have; undefined when it is none. */
+export function conflictOriginal(name: string): string | undefined {
+  const found = /^(.+) \(conflict .+ \S+ [a-z0-9]+(?: \d+)?\)(\.[^.]*)?$/.exec(name);
+  return found ? `${found[1]}${found[2] ?? ""}` : undefined;
+}
+
 /** The name an item carries in the cloud while it is out of the way. */
 export function parkingName(name: string, tag: string): string {
   return fitted(parkedOriginal(name) ?? name, `${PARKED}${tag}`);

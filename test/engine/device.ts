@@ -134,6 +134,7 @@ export class Device {
     });
     this.flusher = createFlusher({
       ...shared,
+      device: this.name,
       writeBackMs: this.#options.writeBackMs ?? 3_000,
       isOpen: (node) => this.vfs.isWriting(node),
       isStillRead: (node) => this.#options.isStillRead?.(node) ?? false,

@@ -78,6 +78,7 @@ async function start(sim: Sim, dir: string) {
   });
   const flusher = createFlusher({
     ...shared,
+    device: "laptop",
     writeBackMs: 200,
     isOpen: (node) => vfs.isWriting(node),
     cloud: puller,

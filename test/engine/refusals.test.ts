@@ -268,6 +268,31 @@ test("refusals: deleting most of the drive is held until it is released, or take
   }
 });
 
+test("refusals: a slow deletion of most of the drive is judged as a whole, a few deletions do not wait for ever", async () => {
+  const world = new World("slow-mass", { folderCTags: true });
+  const device = world.device("laptop");
+  const web = world.cloud.as("web");
+  for (let i = 0; i < 260; i++) web.put(`${i}`, `bytes ${i}`);
+  await world.quiet();
+  for (let i = 0; i < 210; i++) {
+    await device.unlink(`${i}`);
+    await world.pass(200);
+  }
+  await world.pass(10_000);
+  assert.equal(device.flusher.status().held, 210);
+  assert.equal(world.cloud.tree().length, 260);
+  const undone = device.flusher.undoHeld();
+  assert.ok(undone.ok && undone.value === 210);
+  for (let i = 0; i < 50; i++) {
+    await device.unlink(`${i}`);
+    await world.pass(2_000);
+  }
+  assert.ok(world.cloud.tree().length < 260 - 15, "those of a minute ago are gone");
+  await world.quiet();
+  assert.equal(world.cloud.tree().length, 210);
+  await world.stop();
+});
+
 test("refusals: bytes that the cloud stores wrongly are sent once more and then parked", async () => {
   const { world, device } = await prepared("wrong-bytes");
   world.cloud.knobs.enriches = 1;

@@ -1,5 +1,6 @@
-/** What two sides of one drive can do in a cell of the merge matrices (merge-cells.ts), and what a cell is. */
+/** What a cell of the merge matrices is, and the acts it is made of. */
 
+/** What either side can do; paths are below the cell's own folder. A missing parent is made. */
 export interface Side {
   write(path: string, text: string): Promise<void>;
   mkdir(path: string): Promise<void>;
@@ -25,6 +26,8 @@ export interface Cell {
 
 export type Tree = Readonly<Record<string, string>>;
 
+export const FILE: Tree = { "f.txt": "base" };
+export const FOLDER: Tree = { "d/a.txt": "base a", "d/b.txt": "base b", "x.txt": "base x" };
 export const nothing = async (): Promise<void> => {};
 
 export type Act = (side: Side) => Promise<void>;

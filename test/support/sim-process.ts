@@ -124,13 +124,24 @@ async function signIn(url: string): Promise<object> {
 
 async function admin(url: string, method: string, path: string, body?: unknown): Promise<Response> {
   const raw = body instanceof Uint8Array;
-  const answer = await fetch(`${url}/_sim/${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: raw ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
-    headers: { "content-type": raw ? "application/octet-stream" : "application/json" },
+  const ask = (): Promise<Response> =>
+    fetch(`${url}/_sim/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: raw ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
+      headers: { "content-type": raw ? "application/octet-stream" : "application/json" },
+    });
+  const answer = await ask().catch((error: unknown) => {
+    if (isClosedMeanwhile(error)) return ask();
+    throw error;
   });
   if (!answer.ok) throw new Error(`${method} /_sim/${path}: ${answer.status} ${await answer.text()}`);
   return answer;
+}
+
+/** The server had closed the idle connection while this process was busy with something else: nothing was asked yet. */
+function isClosedMeanwhile(error: unknown): boolean {
+  const { code } = (error as { cause?: { code?: string } }).cause ?? {};
+  return code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
 }
 
 function encode(path: string): string {
