@@ -37,6 +37,10 @@ const status = await mountOneDrive(
 process.exit(status);
 
 function die(error: unknown): never {
+  if (error instanceof Error && error.name === "StoreDamaged") {
+    process.stderr.write(`mount.onedrive: ${error.message}; it is restored at the next start\n`);
+    process.exit(70);
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`mount.onedrive: a defect, please report it; nothing that was saved is lost: ${text}\n`);
   process.exit(70);

@@ -57,14 +57,14 @@ export const COMMANDS: readonly CtlCommand[] = [
   command(
     "check",
     "[PATH] [--cloud]",
-    "verify store and log; --cloud audits the tree against a full enumeration",
+    "verify index, log and the bytes that are here; --cloud audits the tree against a full enumeration",
     [0, 1],
     ["cloud"],
   ),
   command(
     "rebuild",
     "[PATH]",
-    "read the whole tree from the cloud again; bytes and pending operations stay",
+    "build the index anew from the cloud; bytes that are here and pending operations stay",
     [0, 1],
     [],
   ),

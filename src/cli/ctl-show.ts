@@ -52,6 +52,12 @@ export function showPin(path: string, pin: Calls["pin"]["gives"]): string {
   return `${path}: kept here; ${size(pin.neededBytes)} to fetch, ${size(pin.freeBytes)} free`;
 }
 
+export function showCheck({ problems, items, files, bytes }: Calls["check"]["gives"]): string {
+  const read = `${items} items, ${files} files with bytes here, ${size(bytes)} read`;
+  if (problems.length === 0) return `everything is in order: ${read}`;
+  return [...problems.map((p) => `${p.where}: ${p.what}${p.mended ? " (mended)" : ""}`), read].join("\n");
+}
+
 export function size(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;

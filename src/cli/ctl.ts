@@ -11,7 +11,7 @@ import type { Fault } from "../model/fault.ts";
 import { accountCommand } from "./account-commands.ts";
 import type { MountPorts } from "./mount.ts";
 import { parseCtlLine, type CtlLine } from "./ctl-line.ts";
-import { showConflicts, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
+import { showCheck, showConflicts, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
 import { ctlHelp } from "./help.ts";
 import { runtimeHome, type Environment } from "./places.ts";
 import { version } from "./version.ts";
@@ -182,8 +182,7 @@ async function check(line: CtlLine, socket: string): Promise<Outcome> {
   const answer = await call(socket, "check", { cloud: line.cloud });
   if (!answer.ok) return failure(answer.fault);
   const { problems } = answer.value;
-  const text =
-    problems.length === 0 ? "everything is in order" : problems.map((p) => `${p.where}: ${p.what}`).join("\n");
+  const text = showCheck(answer.value);
   return { exit: problems.length === 0 ? 0 : 5, json: answer.value, text };
 }
 

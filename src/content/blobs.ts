@@ -287,6 +287,8 @@ export class Blobs {
 
   /** The blob's file is to say what is known of it now, with the next sync. */
   describeSoon(blob: BlobId): void {
+    const known = this.#known.get(blob);
+    if (known) known.described = "";
     this.#undescribed.add(blob);
   }
 

@@ -150,6 +150,38 @@ export class Cache {
     return bytesOf(row);
   }
 
+  /** Reads the node's clean bytes again; wrong ones go. */
+  async verify(node: ItemKey): Promise<{ readonly read: number; readonly problem?: string }> {
+    const file = this.current(node);
+    if (!file) return { read: 0 };
+    const { usedAt } = file;
+    this.hold(file);
+    try {
+      const { read, wrong } = await file.reread();
+      return wrong === undefined ? { read } : { read, problem: wrong };
+    } finally {
+      this.letGo(file);
+      file.usedAt = usedAt; // nobody used it
+    }
+  }
+
+  /** Files that neither a row nor anybody at work knows. None while a lost index is being built anew. */
+  async orphans(): Promise<string[]> {
+    const { store, folder, strays } = this.#options;
+    if (!strays.isEmpty) return [];
+    const paths: string[] = [];
+    for (const part of await fs.readdir(folder).catch(() => [])) {
+      if (!/^[0-9a-f]{2}$/.test(part)) continue;
+      for (const name of await fs.readdir(join(folder, part)).catch(() => [])) paths.push(join(folder, part, name));
+    }
+    await Promise.all(this.#removals);
+    this.writeRows();
+    const known = new Set<string>();
+    for (const [node, row] of store.read.cached.range()) known.add(this.#path(node, row.version));
+    for (const { node, version } of this.#files.values()) known.add(this.#path(node, version));
+    return paths.filter((path) => !known.has(path.replace(/(\.part)?(\.identity)?$/, "")));
+  }
+
   /** Takes over what a lost index left; with every item known, what is still left goes. */
   async takeOver(everyItemIsKnown: boolean): Promise<void> {
     const { strays } = this.#options;

@@ -140,6 +140,25 @@ export class CleanFile implements Target {
     return fault("io", "the bytes vanish from the cache folder as soon as they are here");
   }
 
+  /** Reads complete bytes again. Wrong ones go; `wrong` says why. Bytes that are not there are no problem: they are not here. */
+  async reread(): Promise<{ readonly read: number; readonly wrong?: string }> {
+    await this.look();
+    const { size } = this;
+    if (!this.durable || size === 0) return { read: 0 };
+    const { hasher, identities } = this.#context;
+    const digest = await this.withBytes((fd) => hasher.digest(fd, size, false));
+    if (!digest || !this.durable) return { read: 0 };
+    const kept = (await identities.read(this.#path))?.hash;
+    const expected = kept ?? this.#hash;
+    if (digest.length === size && (expected === undefined || digest.hash === expected)) return { read: size };
+    if (this.#disk) this.#drop(this.#disk);
+    await removeClean(this.#path, identities);
+    return {
+      read: size,
+      wrong: "its bytes in the cache were damaged on the disk; they are fetched again when they are read",
+    };
+  }
+
   /** Finds out what of it is here. */
   look(): Promise<void> {
     return (this.#found ??= this.#find());
@@ -348,7 +367,7 @@ export class CleanFile implements Target {
         if (digest.length !== this.size || (!right && !tolerated)) return this.#refuse(disk, digest.hash);
         if (tolerated)
           log.fault("the service's hash is not that of the bytes it sends; taking the bytes", { node: this.node });
-        await this.#keep(disk, fd, epoch);
+        await this.#keep(disk, fd, { epoch, hash: digest.hash });
         return ok();
       });
     } catch (error) {
@@ -369,13 +388,18 @@ export class CleanFile implements Target {
   }
 
   /** Synced, described, and under the final name. */
-  async #keep(disk: DiskFile, fd: number, epoch: number): Promise<void> {
+  async #keep(
+    disk: DiskFile,
+    fd: number,
+    { epoch, hash }: { readonly epoch: number; readonly hash: string },
+  ): Promise<void> {
     const { node, item, version, size } = this;
     await syncFile(fd);
     if (epoch !== this.#epoch) return;
     await fs.rename(disk.path, this.#path);
+    await this.#context.identities.moved(disk.path, this.#path);
     disk.path = this.#path;
-    await this.#describe(disk.path, { node, version, size, ...(item ? { item } : {}) });
+    await this.#describe(disk.path, { node, version, size, hash, ...(item ? { item } : {}) });
     if (epoch !== this.#epoch) return removeClean(this.#path, this.#context.identities);
     this.durable = true;
     this.#context.changed(this, 0);

@@ -65,6 +65,21 @@ export interface CacheUse {
   readonly notes: readonly string[];
 }
 
+export interface ContentProblem {
+  readonly node?: ItemKey;
+  readonly what: string;
+  /** It is in order again. */
+  readonly mended: boolean;
+}
+
+export interface Verified {
+  readonly problems: readonly ContentProblem[];
+  readonly files: number;
+  readonly bytes: number;
+  /** False when it was broken off. */
+  readonly complete: boolean;
+}
+
 export interface Content {
   /** The current content of the file in Local. No I/O waits: errors come with the first read or write. */
   open(node: ItemKey): Source;
@@ -90,6 +105,8 @@ export interface Content {
   adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void>;
   /** Removes blob files that no row and no Source names. */
   sweep(): Promise<void>;
+  /** Reads all bytes that are here and compares them with what is known of them. Wrong clean ones go; unpushed ones never. */
+  verify(signal: AbortSignal): Promise<Verified>;
   /** Takes over clean bytes that a lost index left behind; what is of no version of any item goes once every item is known. */
   takeOver(everyItemIsKnown: boolean): Promise<void>;
 

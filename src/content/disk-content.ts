@@ -18,15 +18,16 @@ import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import { Blobs, BLOBS_FOLDER, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
-import type { Answer, CacheUse, Content, Dirtied, Frozen, Source } from "./content.ts";
+import type { Answer, CacheUse, Content, Dirtied, Frozen, Source, Verified } from "./content.ts";
 import { Evictor, freeBytes } from "./evict.ts";
 import { diskFault, Files, isFull } from "./files.ts";
 import { FrozenBlobs } from "./frozen.ts";
 import { hasher, type Hasher } from "./hash.ts";
 import { offline } from "./hydrate.ts";
-import { identities } from "./identity.ts";
+import { identities, type Identities } from "./identity.ts";
 import { copied, DiskSource, type Shown, type SourceOwner } from "./source.ts";
 import { Strays } from "./strays.ts";
+import { verifyContent } from "./verify.ts";
 import { turns } from "./turns.ts";
 
 export interface DiskContentOptions {
@@ -61,6 +62,7 @@ class DiskContent implements Content, SourceOwner {
   readonly #store: Store;
   readonly #files: Files;
   readonly #hasher: Hasher = hasher();
+  readonly #described: Identities;
   readonly #cache: Cache;
   readonly #frozen: FrozenBlobs;
   readonly #evictor: Evictor;
@@ -82,14 +84,14 @@ class DiskContent implements Content, SourceOwner {
     this.#store = store;
     this.#files = new Files(OPEN_FILES_MAX, clock);
     this.dirtied = options.dirtied;
-    const described = identities(
+    const described = (this.#described = identities(
       (path) => {
         const folder = path.startsWith(options.cacheDir) ? options.cacheDir : options.stateDir;
         this.#notes.push(`${folder} has no extended attributes: what each file belongs to is kept in a file beside it`);
         log.fault(this.#notes.at(-1)!);
       },
       () => this.#files.isQuick,
-    );
+    ));
     const common = { store, log, clock, files: this.#files, identities: described, onDefect };
     const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
     this.blobs = new Blobs({ ...common, makeRoom, folder: join(options.stateDir, BLOBS_FOLDER) });
@@ -175,6 +177,13 @@ class DiskContent implements Content, SourceOwner {
     const orphans: ItemKey[] = [];
     for (const [node] of this.#store.read.cached.range()) if (!this.#store.read.mirror.get(node)) orphans.push(node);
     for (const node of orphans) await this.#cache.drop(node);
+  }
+
+  verify(signal: AbortSignal): Promise<Verified> {
+    const { store, clock, stateDir } = this.#options;
+    const isInUse = (blob: BlobId): boolean => this.#isShown(blob) || this.#frozen.isLeaving(blob);
+    const parts = { blobs: this.blobs, cache: this.#cache, hasher: this.#hasher, identities: this.#described };
+    return verifyContent({ store, clock, isInUse, ...parts, blobFolder: join(stateDir, BLOBS_FOLDER) }, signal);
   }
 
   async takeOver(everyItemIsKnown: boolean): Promise<void> {

@@ -18,6 +18,8 @@ export interface Identity {
   /** Set for unpushed bytes. */
   readonly blob?: number;
   readonly size?: number;
+  /** Of complete clean bytes, which need not be what the service says. */
+  readonly hash?: string;
   /** Where unpushed bytes are in the tree: the name, the cloud's id of the nearest folder that has one, and the folders between. */
   readonly name?: string;
   readonly folder?: string;

@@ -76,8 +76,10 @@ export interface ConflictReport {
 }
 
 export interface Problem {
-  readonly where: string;
+  readonly where: "store" | "log" | "content";
   readonly what: string;
+  /** It is in order again. */
+  readonly mended: boolean;
 }
 
 /** Every call: what it takes and what it answers. Paths are absolute paths below the mountpoint. */
@@ -104,8 +106,17 @@ export interface Calls {
   unpin: { takes: { path: string }; gives: { path: string } };
   free: { takes: { path: string }; gives: { freedBytes: number } };
   info: { takes: { path: string }; gives: InfoReport };
-  check: { takes: { cloud: boolean }; gives: { problems: readonly Problem[] } };
-  rebuild: { takes: Record<string, never>; gives: { items: number } };
+  check: {
+    takes: { cloud: boolean };
+    gives: {
+      problems: readonly Problem[];
+      /** Items in the index; files and bytes of content that were read. */
+      items: number;
+      files: number;
+      bytes: number;
+    };
+  };
+  rebuild: { takes: Record<string, never>; gives: { items: number; repaired: number } };
 }
 
 export type CallName = keyof Calls;

@@ -14,12 +14,12 @@ import { fault, type Fault } from "../model/fault.ts";
 import { opId, type ItemKey } from "../model/ids.ts";
 import type { OpRecord } from "../op/op.ts";
 import type { Puller } from "../puller/puller.ts";
-import { checkStore } from "../store/check.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import type { VfsControl } from "../vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../vfs/vfs.ts";
+import { checks } from "./checks.ts";
 import type { KeptFound } from "./keep-found.ts";
 import { mermaid } from "./mermaid.ts";
 import { nodeAt, pathOf } from "./paths.ts";
@@ -36,6 +36,8 @@ export interface CommandParts {
   readonly puller: Puller;
   readonly clock: Clock;
   readonly found: KeptFound;
+  /** Sentences about files of the store that are damaged. */
+  verifyStore(): Promise<readonly string[]>;
   isSignedIn(): boolean;
   /** Resolves when the kernel has heard of every change made until now: what is answered is true for who looks afterwards. */
   told(): Promise<void>;
@@ -170,22 +172,6 @@ function keeping(parts: CommandParts): Some<Keeping> {
       }
       await parts.told();
       return ok({ freedBytes });
-    },
-  };
-}
-
-type Checks = "check" | "rebuild";
-
-function checks({ store, puller }: CommandParts): Some<Checks> {
-  return {
-    async check({ cloud }) {
-      const problems = checkStore(store.read).map(({ what }) => ({ where: "store", what }));
-      const audited = cloud ? await puller.audit() : ok();
-      return audited.ok ? ok({ problems }) : audited;
-    },
-    async rebuild() {
-      const audited = await puller.audit();
-      return audited.ok ? ok({ items: store.read.mirror.count }) : audited;
     },
   };
 }

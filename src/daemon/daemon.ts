@@ -24,7 +24,7 @@ import { openState } from "../recover/recover.ts";
 import { openLmdbStore } from "../store/lmdb-store.ts";
 import type { Store } from "../store/store.ts";
 import { commands } from "./commands.ts";
-import { buildParts, type Parts } from "./parts.ts";
+import { buildParts, STORE_FOLDER, type Parts } from "./parts.ts";
 
 export interface Surroundings {
   /** Where onedrivectl looks for sockets by itself; undefined when the system names no place. */
@@ -54,7 +54,7 @@ export async function startDaemon(config: Config, around: Surroundings): Promise
 }
 
 async function start(config: Config, around: Surroundings, opened: Scope): Promise<Result<Daemon, StartFault>> {
-  const folders = await openFolders(config, opened);
+  const folders = await openFolders(config, around, opened);
   if (!folders.ok) return folders;
   const parts = await buildParts(config, folders.value, { opened, onDefect: around.onDefect });
   if (!parts.ok) return failed({ exit: 32, why: parts.fault.why });
@@ -100,12 +100,15 @@ function running(mounted: Mounted, parts: Parts, opened: Scope, config: Config):
 /** The state folder, in order: the store believed, restored or begun anew, what is on disk found, log and bytes made to agree. */
 async function openFolders(
   config: Config,
+  around: Surroundings,
   opened: Scope,
 ): Promise<Result<{ readonly store: Store; readonly strays: readonly string[] }, StartFault>> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const dir = join(config.stateDir, "store");
-  const found = await openState(dir, () => openLmdbStore({ dir, bootId, clock: systemClock }));
+  const dir = join(config.stateDir, STORE_FOLDER);
+  const found = await openState(dir, () =>
+    openLmdbStore({ dir, bootId, clock: systemClock, onDamaged: around.onDefect }),
+  );
   if (!found.ok) return failed({ exit: 32, why: found.fault.why });
   const { store, after, report } = found.value;
   opened.add("the store", () => store.close());

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { storeApply } from "../apply/store-apply.ts";
 import type { Applied, Apply } from "../apply/apply.ts";
 import { systemClock, type Clock } from "../base/clock.ts";
@@ -31,6 +32,7 @@ import type { Puller } from "../puller/puller.ts";
 import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
+import { verifyStoreFiles } from "../store/verify-files.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { CommandParts } from "./commands.ts";
@@ -55,6 +57,9 @@ export interface Around {
   readonly opened: Scope;
   onDefect(error: unknown): void;
 }
+
+/** The store's folder in the state folder. */
+export const STORE_FOLDER = "store";
 
 /** What exists only after what it is told to: filled in as the parts are made. */
 interface Late {
@@ -124,6 +129,7 @@ export async function buildParts(
     ownVfs: tellingVfs(vfs, () => late.door),
     told: async () => late.door?.told(),
     restat: (node) => late.door?.forgetNode(node, false),
+    verifyStore: () => verifyStoreFiles(join(config.stateDir, STORE_FOLDER), store),
     mounted: (door) => void (late.door = door),
     goOnline: network.value.open,
     listed,

@@ -78,6 +78,8 @@ export const BARRIER_RETRY_MS = 10_000;
 export const JOURNAL_BYTES_BEFORE_CHECKPOINT = 64 * 1024 ** 2;
 /** At a clean end a checkpoint is made when the journal is longer than this. */
 export const JOURNAL_BYTES_BEFORE_CLOSING_CHECKPOINT = 4 * 1024 ** 2;
+/** After kill -9 a database up to this is read to its end before it is believed, a longer one beside the work. */
+export const READ_FIRST_BYTES_MAX = 32 * 1024 ** 2;
 /** More than this waiting for the journal is written without waiting for the interval. */
 export const JOURNAL_WAITING_CHARACTERS = 8 * 1024 ** 2;
 /** More than this waiting for a journal that cannot be written makes changes fail (ENOSPC). */
@@ -140,6 +142,8 @@ export const USED_AT_GRAIN_MS = 60_000;
 export const UNNAMED_BLOB_MS = 60_000;
 /** Blobs that nothing names any more are looked for this often. */
 export const BLOB_SWEEP_MS = 60_000;
+/** `check` reads content no faster than this. */
+export const VERIFY_BYTES_PER_SECOND = 400 * 1024 ** 2;
 /** While the drive is read after a lost index, files that were found are looked through this often. */
 export const FOUND_INTERVAL_MS = 1_000;
 /** Eviction goes on until this part of the limit. */

@@ -4,7 +4,8 @@
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { openLmdbFile } from "./lmdb-file.ts";
+import { assert } from "../base/assert.ts";
+import { openLmdbFile, type LmdbFile, type TableName } from "./lmdb-file.ts";
 import { decodeRow } from "./rows.ts";
 import { TABLES } from "./schema.ts";
 import type { Key } from "./store.ts";
@@ -24,24 +25,32 @@ export function isReadable(path: string): Promise<boolean> {
 
 const isLoader = (argument: string): boolean => argument === "--import" || argument.startsWith("--import=");
 
-function readEverything(path: string): void {
+/** Throws, or crashes the process, when something is damaged. */
+export async function readEverything(path: string): Promise<void> {
   const file = openLmdbFile(path, { readOnly: true });
-  for (const table of TABLES) {
-    let after: Key | undefined;
-    for (;;) {
-      const entries = file.entries(table, {}, ENTRIES_AT_ONCE, after);
-      for (const [, text] of entries) decodeRow(table, text);
-      if (entries.length < ENTRIES_AT_ONCE) break;
-      after = entries.at(-1)?.[0];
-    }
+  try {
+    for (const table of TABLES) readTable(file, table);
+  } finally {
+    await file.close();
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    readEverything(process.argv[2] ?? "");
-    process.exitCode = 0;
-  } catch {
-    process.exitCode = 1;
+function readTable(file: LmdbFile, table: TableName): void {
+  let after: Key | undefined;
+  let rows = 0;
+  for (;;) {
+    const entries = file.entries(table, {}, ENTRIES_AT_ONCE, after);
+    for (const [, text] of entries) decodeRow(table, text);
+    rows += entries.length;
+    if (entries.length < ENTRIES_AT_ONCE) break;
+    after = entries.at(-1)?.[0];
   }
+  assert(rows === file.count(table), `${table} has as many rows as it says`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  readEverything(process.argv[2] ?? "").then(
+    () => (process.exitCode = 0),
+    () => (process.exitCode = 1),
+  );
 }

@@ -100,6 +100,23 @@ export async function readJournal(disk: Disk, path: string): Promise<JournalRead
   return { generation: header.generation, base: header.base, commits: wholeCommits(rest) };
 }
 
+/** Whether a whole line follows the one at `from` that cannot be believed: then that one was damaged, not torn by a power cut. */
+export async function hasBelievableLine(disk: Disk, path: string, from: number): Promise<boolean> {
+  let at = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of disk.chunks(path)) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let start = 0;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10, start)) {
+      if (at + start > from && isWhole(rest.subarray(start, end))) return true;
+      start = end + 1;
+    }
+    rest = rest.subarray(start);
+    at += start;
+  }
+  return false;
+}
+
 async function* wholeCommits(
   values: AsyncGenerator<unknown, Torn | undefined>,
 ): AsyncGenerator<{ commit: number; changes: readonly Change[] }, Torn | undefined> {
@@ -161,8 +178,11 @@ function line(json: string): Buffer {
 }
 
 function parse(text: Buffer): unknown {
-  if (text.length < 10) return undefined;
-  const json = text.subarray(9);
-  if (text.toString("latin1", 0, 9) !== `${crc32(json).toString(16).padStart(8, "0")} `) return undefined;
-  return JSON.parse(json.toString()) as unknown;
+  return isWhole(text) ? (JSON.parse(text.toString("utf8", 9)) as unknown) : undefined;
+}
+
+function isWhole(text: Buffer): boolean {
+  return (
+    text.length >= 10 && text.toString("latin1", 0, 9) === `${crc32(text.subarray(9)).toString(16).padStart(8, "0")} `
+  );
 }

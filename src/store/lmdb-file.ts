@@ -14,6 +14,7 @@ import type { RootDatabaseOptionsWithPath, open as Open } from "lmdb";
 import { assert } from "../base/assert.ts";
 import { KEY_SHAPES, readKey, writeKey } from "./keys.ts";
 import { TABLES, type Rows } from "./schema.ts";
+import { seal, unseal } from "./sealed-text.ts";
 import { StoreFull, type Key, type Range } from "./store.ts";
 
 // One file instead of the twenty that `import` would load.
@@ -78,10 +79,14 @@ export function openLmdbFile(path: string, options: LmdbFileOptions = {}): LmdbF
     }
   };
   return {
-    get: (table, key) => tables[table].get(key),
-    entries: (table, range, most, after) => readRange(tables[table], range, most, after),
+    get(table, key) {
+      const sealed = tables[table].get(key);
+      return sealed === undefined ? undefined : unseal(table, key, sealed);
+    },
+    entries: (table, range, most, after) =>
+      readRange(tables[table], range, most, after).map(([key, sealed]) => [key, unseal(table, key, sealed)]),
     count: (table) => tables[table].getStats().entryCount,
-    put: (table, key, text) => write(() => void tables[table].put(key, text)),
+    put: (table, key, text) => write(() => void tables[table].put(key, seal(table, key, text))),
     remove: (table, key) => write(() => void tables[table].remove(key)),
     transact(change) {
       failed = undefined;

@@ -11,9 +11,11 @@
  *  3. Write the mark `opening`, open the file, look at its version; prepare the journal; write the mark `running`.
  * It never deletes or overwrites a file that it does not know, and never opens a newer version's.
  */
+import { writeFileSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { log } from "../base/log.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import { JOURNAL_BYTES_BEFORE_CHECKPOINT } from "../model/limits.ts";
 import { realDisk, type Disk } from "./disk.ts";
@@ -23,14 +25,15 @@ import { createJournal, journalGenerations, journalPath, reopenJournal, type Jou
 import { assertStorable } from "./keys.ts";
 import { liveRanges } from "./live-range.ts";
 import type { LmdbFile, TableName } from "./lmdb-file.ts";
-import { readMark, writeMark, type Mark } from "./mark.ts";
+import { digestOf, readMark, writeMark, type Mark } from "./mark.ts";
 import { migrate } from "./migrate.ts";
-import { CHECKPOINT } from "./paths.ts";
+import { CHECKPOINT, DISTRUST, LIVE } from "./paths.ts";
 import { lockFolder, type ProcessLock } from "./process-lock.ts";
 import { recentRows, type RecentRows } from "./recent-rows.ts";
 import { decodeRow, encodeRow } from "./rows.ts";
 import { TABLES } from "./schema.ts";
 import {
+  StoreDamaged,
   StoreFull,
   type Key,
   type OpenedStore,
@@ -50,11 +53,13 @@ export interface LmdbStoreOptions {
   readonly disk?: Disk;
   /** Whether an LMDB file can be read to its end; asked in a child process unless given. */
   readonly isReadable?: (path: string) => Promise<boolean>;
+  /** What the disk gives back is not what was written: the process must end. */
+  readonly onDamaged?: (error: StoreDamaged) => void;
   /** A journal longer than this is replaced by a checkpoint, when it is also long against the LMDB file. */
   readonly checkpointBytes?: number;
 }
 
-type Settings = Required<LmdbStoreOptions>;
+type Settings = Required<Omit<LmdbStoreOptions, "onDamaged">> & Pick<LmdbStoreOptions, "onDamaged">;
 
 /** The count of commits, in `meta`; written beside the tables' own way. */
 const COMMIT = "commit";
@@ -89,7 +94,7 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
   const settled = await settle(settings, mark);
   if (!settled.ok) return settled;
   await writeMark(disk, dir, { state: "opening", bootId, ...(settled.value.how === "fresh" ? { first: true } : {}) });
-  const opened = await openOrRestore(settings, settled.value);
+  const opened = await openOrRestore(settings, settled.value, mark);
   if (!opened.ok) return opened;
   const { file, found } = opened.value;
   const commit = Number(file.get("meta", COMMIT) ?? 0);
@@ -97,7 +102,13 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
   const safe = durability({
     ...settings,
     folder: dir,
-    copyTo: file.copyTo,
+    copyTo: (path) =>
+      file.copyTo(path).catch((error: unknown) => {
+        const damage = asDamage(error);
+        if (damage) distrust(dir);
+        if (damage) settings.onDamaged?.(damage);
+        throw damage ?? error;
+      }),
     commit,
     journal: started,
     generations: await journalGenerations(disk, dir),
@@ -111,9 +122,11 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
     if (mark) await writeMark(disk, dir, mark);
     return migrated;
   }
-  await writeMark(disk, dir, { state: "running", bootId });
+  const { unread, ...asFound } = found;
+  if (unread) store.verifySoon();
+  else await writeMark(disk, dir, { state: "running", bootId });
   // Also when the process that restored it died before anybody looked at what the power cut did to the bytes.
-  const recovered = store.read.meta.get("restored") === true ? { ...found, how: "restored" as const } : found;
+  const recovered = store.read.meta.get("restored") === true ? { ...asFound, how: "restored" as const } : asFound;
   return ok({ store, recovered: { ...recovered, commit } });
 }
 
@@ -160,6 +173,7 @@ class LmdbStore implements Store {
   private closing = false;
   /** No more reads either: those who make the last bytes durable still read. */
   private closed = false;
+  private marking: Promise<void> | undefined;
   private readonly recent: RecentRows[] = [];
 
   constructor(parts: Parts) {
@@ -188,15 +202,36 @@ class LmdbStore implements Store {
     }
   }
 
+  /**
+   * After kill -9 the file is believed, and read to its end in a child beside the work. The mark says `opening` until then, so that
+   * should a damaged page end this process, the next start has it read first.
+   */
+  verifySoon(): void {
+    const { settings } = this.parts;
+    const { disk, dir, bootId } = settings;
+    void settings.isReadable(`${dir}/${LIVE}`).then((readable) => {
+      if (this.closing) return;
+      if (readable) this.marking = writeMark(disk, dir, { state: "running", bootId }).catch(() => undefined);
+      else this.damaged(new StoreDamaged("the database of the state folder is damaged"));
+    });
+  }
+
+  private damaged(error: StoreDamaged): void {
+    distrust(this.parts.settings.dir);
+    this.parts.settings.onDamaged?.(error);
+  }
+
   private run<T>(change: (tx: Writer) => T, changes: readonly string[]): T {
     const { file } = this.parts;
     let result: { value: T } | undefined;
-    file.transact(() => {
-      const value = change(this.writer);
-      assert(!isPromise(value), "a transaction returns no promise");
-      if (changes.length > 0) file.put("meta", COMMIT, String(this.commit + 1));
-      result = { value };
-    });
+    const commit = (): void =>
+      file.transact(() => {
+        const value = change(this.writer);
+        assert(!isPromise(value), "a transaction returns no promise");
+        if (changes.length > 0) file.put("meta", COMMIT, String(this.commit + 1));
+        result = { value };
+      });
+    this.believed(commit);
     assert(result, "a committed transaction has a result");
     return result.value;
   }
@@ -223,10 +258,12 @@ class LmdbStore implements Store {
       this.closed = true;
       await file.sync();
       await file.close();
+      await this.marking;
       await writeMark(settings.disk, settings.dir, {
         state: "clean",
         bootId: settings.bootId,
         commit: this.commit,
+        digest: await digestOf(settings.disk, `${settings.dir}/${LIVE}`),
         chain,
       });
     } catch (error) {
@@ -239,10 +276,23 @@ class LmdbStore implements Store {
     }
   }
 
+  /** Reads; what cannot be read is damage, and the file is not believed any more. */
+  private believed<T>(reading: () => T): T {
+    try {
+      return reading();
+    } catch (error) {
+      const damage = asDamage(error);
+      if (damage) distrust(this.parts.settings.dir);
+      throw damage ?? error;
+    }
+  }
+
   private table(name: TableName, number: number): WritableTable<Key, unknown> {
     const { file } = this.parts;
     const ranges = liveRanges<unknown>((range, most, after) =>
-      file.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
+      this.believed(() =>
+        file.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
+      ),
     );
     const recent = recentRows();
     this.recent.push(recent);
@@ -254,10 +304,11 @@ class LmdbStore implements Store {
       this.changes.push(`[${number},${JSON.stringify(key)},${text}]`);
     };
     const open = (): void => assert(!this.closed, "the store is open");
-    const readRow = (key: Key): unknown => {
-      const text = file.get(name, key);
-      return text === undefined ? undefined : decodeRow(name, text);
-    };
+    const readRow = (key: Key): unknown =>
+      this.believed(() => {
+        const text = file.get(name, key);
+        return text === undefined ? undefined : decodeRow(name, text);
+      });
     return {
       get(key) {
         open();
@@ -282,6 +333,26 @@ class LmdbStore implements Store {
         file.remove(name, key);
       },
     };
+  }
+}
+
+/** Wrong checksums, texts that are no rows, and LMDB's own word for pages that cannot be. */
+function asDamage(error: unknown): StoreDamaged | undefined {
+  if (error instanceof StoreDamaged) return error;
+  const words = error instanceof Error ? error.message : "";
+  return error instanceof SyntaxError || LMDB_DAMAGE.test(words)
+    ? new StoreDamaged(`the database of the state folder is damaged: ${words}`)
+    : undefined;
+}
+
+const LMDB_DAMAGE = /MDB_(PAGE_NOTFOUND|CORRUPTED|PANIC|CURSOR_FULL|BAD_TXN)/;
+
+/** Written at once: the process may end in this turn. */
+function distrust(dir: string): void {
+  try {
+    writeFileSync(`${dir}/${DISTRUST}`, "", { mode: 0o600 });
+  } catch (error) {
+    log("store").fault("a damaged database could not be marked", { error });
   }
 }
 

@@ -6,6 +6,7 @@
  *   running   it opened it; with the same boot id its commits are all there, with another one the file is not to be believed
  *   clean     it closed it, everything synced; what the journal holds is in `chain`
  */
+import { crc32 } from "node:zlib";
 import { replaceFile, type Disk } from "./disk.ts";
 
 export interface Mark {
@@ -13,8 +14,9 @@ export interface Mark {
   readonly bootId: string;
   /** Only with `opening`: the folder was empty, nothing was ever committed. */
   readonly first?: boolean;
-  /** Only with `clean`: the last commit, and the files that would restore it. */
+  /** Only with `clean`: the last commit, the files that would restore it, and what the LMDB file's bytes add up to. */
   readonly commit?: number;
+  readonly digest?: string;
   readonly chain?: Chain;
 }
 
@@ -28,13 +30,25 @@ export interface Chain {
 
 const NAME = "mark";
 
+/** Length and CRC32 of a file. */
+export async function digestOf(disk: Disk, path: string): Promise<string> {
+  let length = 0;
+  let sum = 0;
+  for await (const chunk of disk.chunks(path)) {
+    length += chunk.length;
+    sum = crc32(chunk, sum);
+  }
+  return `${length} ${sum.toString(16)}`;
+}
+
 /** Undefined when there is none, or none that can be read. */
 export async function readMark(disk: Disk, folder: string): Promise<Mark | undefined> {
   if ((await disk.size(`${folder}/${NAME}`)) === undefined) return undefined;
   const parts: Buffer[] = [];
   for await (const chunk of disk.chunks(`${folder}/${NAME}`)) parts.push(chunk);
   try {
-    const mark = JSON.parse(Buffer.concat(parts).toString()) as Mark;
+    const { sum, ...mark } = JSON.parse(Buffer.concat(parts).toString()) as Mark & { readonly sum?: number };
+    if (sum !== undefined && sum !== crc32(JSON.stringify(mark))) return undefined;
     const known = mark.state === "opening" || mark.state === "running" || mark.state === "clean";
     return known && typeof mark.bootId === "string" ? mark : undefined;
   } catch {
@@ -43,5 +57,5 @@ export async function readMark(disk: Disk, folder: string): Promise<Mark | undef
 }
 
 export function writeMark(disk: Disk, folder: string, mark: Mark): Promise<void> {
-  return replaceFile(disk, folder, NAME, `${JSON.stringify(mark)}\n`);
+  return replaceFile(disk, folder, NAME, `${JSON.stringify({ ...mark, sum: crc32(JSON.stringify(mark)) })}\n`);
 }

@@ -8,5 +8,9 @@ export const CHECKPOINT = "checkpoint.mdb";
 export const CHECKPOINT_NEW = "checkpoint.new";
 /** A restored file under way. */
 export const RESTORING = "restoring.mdb";
+/** The same, from the file in use. */
+export const SECOND = "restoring.second";
 /** What was not believed after a power cut, until the next one. */
 export const ASIDE = "store.aside";
+/** There is one when the file in use was found to be damaged: it is not believed at the next start. */
+export const DISTRUST = "distrust";

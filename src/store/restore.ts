@@ -1,5 +1,5 @@
 /**
- * Rebuilds the LMDB file after a power cut from the last checkpoint and the journals after it.
+ * Rebuilds the LMDB file after a power cut or damage from the last checkpoint and the journals after it.
  *
  * Steps; a crash between any two of them leaves everything they need in place, so the next start does them again:
  *  1. Copy the checkpoint (if it can be read) to a new file, or start from nothing.
@@ -7,12 +7,13 @@
  *     the first gap in the numbers of commits end the replay.
  *  3. Note in the new file that it was restored (whoever has reconciled the bytes with it removes the note), and sync it.
  *  4. Move the old file aside (an earlier one aside gives way), move the new one to its place.
- * It never deletes the file it distrusts, never changes checkpoint or journals.
+ * When checkpoint or journals are themselves damaged, the old file is a second starting point, if it can be read to its end (every row
+ * has a checksum) and goes further. It never deletes the file it distrusts, never changes checkpoint or journals.
  */
-import { journalGenerations, journalPath, readJournal, type Change } from "./journal.ts";
+import { hasBelievableLine, journalGenerations, journalPath, readJournal, type Change } from "./journal.ts";
 import type { Disk } from "./disk.ts";
 import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
-import { ASIDE, CHECKPOINT, LIVE, RESTORING } from "./paths.ts";
+import { ASIDE, CHECKPOINT, LIVE, RESTORING, SECOND } from "./paths.ts";
 import { TABLES } from "./schema.ts";
 import type { Key } from "./store.ts";
 
@@ -20,46 +21,69 @@ export interface Restored {
   readonly commit: number;
   /** What could not be replayed, for a person; undefined when everything could. */
   readonly lost: string | undefined;
+  /** Something that had been made safe could not be read. */
+  readonly damaged: boolean;
   readonly aside: boolean;
 }
 
-const CHANGES_AT_ONCE = 5_000;
-
-/** Undefined when there is nothing to restore from. */
-export async function restore(
-  disk: Disk,
-  folder: string,
-  isReadable: (path: string) => Promise<boolean>,
-): Promise<Restored | undefined> {
-  const generations = await journalGenerations(disk, folder);
-  const fromCheckpoint = await startingPoint(disk, folder, isReadable);
-  const base = fromCheckpoint ? 0 : await firstBase(disk, folder, generations);
-  if (base !== 0) return undefined;
-  const file = openLmdbFile(`${folder}/${RESTORING}`);
-  try {
-    const { commit, lost } = await replay(disk, folder, generations, file);
-    file.transact(() => file.put("meta", "restored", "true"));
-    await file.sync();
-    await file.close();
-    return { commit, lost, aside: await putInPlace(disk, folder) };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+interface Place {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly generations: readonly number[];
+  readonly isReadable: (path: string) => Promise<boolean>;
 }
 
-/** Step 1. True when there is a sound checkpoint, copied. */
-async function startingPoint(
-  disk: Disk,
-  folder: string,
-  isReadable: (path: string) => Promise<boolean>,
-): Promise<boolean> {
-  await disk.remove(`${folder}/${RESTORING}`);
-  await disk.remove(`${folder}/${RESTORING}-lock`);
-  if ((await disk.size(`${folder}/${CHECKPOINT}`)) === undefined) return false;
-  await disk.copy(`${folder}/${CHECKPOINT}`, `${folder}/${RESTORING}`);
-  if (await isReadable(`${folder}/${RESTORING}`)) return true;
-  await disk.remove(`${folder}/${RESTORING}`);
+type Replayed = Omit<Restored, "aside">;
+
+const CHANGES_AT_ONCE = 5_000;
+
+/**
+ * Undefined when there is nothing to restore from. `powerMayHaveBeenCut`: the old file may show anything then, so it is looked at only when
+ * the others are damaged.
+ */
+export async function restore(
+  { disk, dir: folder, isReadable }: Pick<Place, "disk" | "isReadable"> & { readonly dir: string },
+  powerMayHaveBeenCut: boolean,
+): Promise<Restored | undefined> {
+  const generations = await journalGenerations(disk, folder);
+  const place: Place = { disk, folder, generations, isReadable };
+  const chain = await fromChain(place);
+  const best = chain && !chain.damaged && powerMayHaveBeenCut ? chain : ((await fromLive(place, chain)) ?? chain);
+  return best && { ...best, aside: await putInPlace(disk, folder) };
+}
+
+/** From the checkpoint, or from nothing when there never was one. */
+async function fromChain(place: Place): Promise<Replayed | undefined> {
+  const { disk, folder, generations } = place;
+  const hasCheckpoint = (await disk.size(`${folder}/${CHECKPOINT}`)) !== undefined;
+  const started = hasCheckpoint && (await startFrom(place, CHECKPOINT, RESTORING));
+  if (!started) await disk.remove(`${folder}/${RESTORING}`); // an earlier restore may have been cut short
+  if (!started && (await firstBase(disk, folder, generations)) !== 0) return undefined;
+  const done = await replayOnto(place, RESTORING);
+  return hasCheckpoint && !started ? { ...done, damaged: true } : done;
+}
+
+/** From the file in use, when it goes further than the chain. */
+async function fromLive(place: Place, chain: Replayed | undefined): Promise<Replayed | undefined> {
+  const { disk, folder } = place;
+  if ((await disk.size(`${folder}/${LIVE}`)) === undefined || !(await startFrom(place, LIVE, SECOND))) return undefined;
+  const done = await replayOnto(place, SECOND);
+  if (chain && done.commit < chain.commit) {
+    await disk.remove(`${folder}/${SECOND}`);
+    return undefined;
+  }
+  await disk.rename(`${folder}/${SECOND}`, `${folder}/${RESTORING}`);
+  return { ...done, damaged: true };
+}
+
+/** Step 1. True when `name` is sound, and copied. */
+async function startFrom({ disk, folder, isReadable }: Place, name: string, to: string): Promise<boolean> {
+  await disk.remove(`${folder}/${to}`);
+  await disk.remove(`${folder}/${to}-lock`);
+  await disk.copy(`${folder}/${name}`, `${folder}/${to}`);
+  if (await isReadable(`${folder}/${to}`)) return true;
+  await disk.remove(`${folder}/${to}`);
+  await disk.remove(`${folder}/${to}-lock`);
   return false;
 }
 
@@ -68,24 +92,42 @@ async function firstBase(disk: Disk, folder: string, generations: readonly numbe
   return first === undefined ? undefined : (await readJournal(disk, journalPath(folder, first)))?.base;
 }
 
-async function replay(
-  disk: Disk,
-  folder: string,
-  generations: readonly number[],
-  file: LmdbFile,
-): Promise<{ commit: number; lost: string | undefined }> {
+/** Steps 2 and 3. */
+async function replayOnto(place: Place, name: string): Promise<Replayed> {
+  const path = `${place.folder}/${name}`;
+  if ((await place.disk.size(path)) === undefined) await place.disk.remove(`${path}-lock`);
+  const file = openLmdbFile(path);
+  try {
+    const done = await replay(place, file);
+    file.transact(() => file.put("meta", "restored", "true"));
+    await file.sync();
+    return done;
+  } finally {
+    await file.close();
+    await place.disk.remove(`${path}-lock`);
+  }
+}
+
+async function replay({ disk, folder, generations }: Place, file: LmdbFile): Promise<Replayed> {
   const applier = batches(file);
   let lost: string | undefined;
+  let damaged = false;
   for (const generation of generations) {
-    const reading = await readJournal(disk, journalPath(folder, generation));
+    const path = journalPath(folder, generation);
+    const reading = await readJournal(disk, path);
     if (!reading || reading.base > applier.commit) {
       lost ??= `journal-${generation} does not continue what is there`;
+      // One that does not continue is ordinary (its checkpoint was not finished); so is one whose first line never got to the disk.
+      damaged ||= !reading && (await hasBelievableLine(disk, path, 0));
       break;
     }
     for (let next = await reading.commits.next(); ; next = await reading.commits.next()) {
       if (next.done) {
-        if (next.value)
-          lost = `journal-${generation} was not written completely: ${next.value.bytesLost} bytes at its end`;
+        const torn = next.value;
+        if (torn) {
+          lost = `journal-${generation} was not written completely: ${torn.bytesLost} bytes at its end`;
+          damaged ||= generation !== generations.at(-1) || (await hasBelievableLine(disk, path, torn.atByte));
+        }
         break;
       }
       if (next.value.commit > applier.commit + 1) break;
@@ -93,7 +135,7 @@ async function replay(
     }
   }
   applier.flush();
-  return { commit: applier.commit, lost };
+  return { commit: applier.commit, lost, damaged };
 }
 
 /** Applies commits, several in one transaction. */

@@ -75,6 +75,11 @@ export class StoreFull extends Error {
   override readonly name = "StoreFull";
 }
 
+/** What the disk gives back is not what was written. The process ends; the next start restores the store. */
+export class StoreDamaged extends Error {
+  override readonly name = "StoreDamaged";
+}
+
 /** Why a store could not be opened. `newer`: written by a later version of the program. */
 export interface StoreFault {
   readonly kind: "newer" | "corrupt" | "inUse" | "denied" | "full";

@@ -3,21 +3,27 @@
  * file: after a power cut it may be damaged anywhere, and reading a damaged page can crash the process.
  *
  *   nothing there, or a first start that was interrupted   start over
- *   clean mark                                             believe it
- *   mark `running` of this boot                            believe it: only the process died
+ *   it was found to be damaged                             restore it
+ *   clean mark                                             believe it, when its bytes add up to what the mark says
+ *   mark `running` of this boot                            only the process died: let a child read it first when that is quick,
+ *                                                          else believe it and have it read beside the work
  *   mark `opening` of this boot                            the last process died while opening it: let a child read it first
  *   anything else                                          restore it, or refuse when there is nothing to restore from
  */
 import { failed, ok, type Result } from "../base/result.ts";
+import { READ_FIRST_BYTES_MAX } from "../model/limits.ts";
 import type { Disk } from "./disk.ts";
 import { journalGenerations, journalPath } from "./journal.ts";
 import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
-import type { Mark } from "./mark.ts";
-import { CHECKPOINT, LIVE } from "./paths.ts";
-import { restore } from "./restore.ts";
+import { digestOf, type Mark } from "./mark.ts";
+import { CHECKPOINT, DISTRUST, LIVE } from "./paths.ts";
+import { restore, type Restored } from "./restore.ts";
 import { StoreFull, type Recovered, type StoreFault } from "./store.ts";
 
-export type Found = Omit<Recovered, "commit">;
+export interface Found extends Omit<Recovered, "commit"> {
+  /** It is believed without having been read: that is to be done beside the work. */
+  readonly unread?: true;
+}
 
 export interface Place {
   readonly disk: Disk;
@@ -34,13 +40,20 @@ export async function settle(place: Place, mark: Mark | undefined): Promise<Resu
   const hasChain =
     (await disk.size(`${dir}/${CHECKPOINT}`)) !== undefined || (await journalGenerations(disk, dir)).length > 0;
   if (mark?.first || (!mark && !hasLive && !hasChain)) return startOver(place);
-  if (mark && hasLive && mark.state === "clean" && (await looksWhole(disk, live))) return ok({ how: "clean" });
-  if (mark && hasLive && mark.bootId === bootId) {
-    const sure = mark.state === "running" && (await looksWhole(disk, live));
-    if (sure || (await place.isReadable(live))) return ok({ how: "afterKill" });
+  const distrusted = (await disk.size(`${dir}/${DISTRUST}`)) !== undefined;
+  if (mark && hasLive && !distrusted && mark.state === "clean" && (await isAsItWas(disk, live, mark)))
+    return ok({ how: "clean" });
+  if (mark && hasLive && !distrusted && mark.state !== "clean" && mark.bootId === bootId) {
+    const isLong = ((await disk.size(live)) ?? 0) > READ_FIRST_BYTES_MAX;
+    if (isLong && mark.state === "running" && (await looksWhole(disk, live)))
+      return ok({ how: "afterKill", unread: true });
+    if (await place.isReadable(live)) return ok({ how: "afterKill" });
   }
-  const restored = await restore(disk, dir, place.isReadable);
-  if (restored) return ok(asRestored(mark?.bootId === bootId && mark.state !== "clean" ? DAMAGED : restored.lost));
+  const restored = await restore(place, mark !== undefined);
+  if (restored) {
+    await disk.remove(`${dir}/${DISTRUST}`);
+    return ok(asRestored(restored, mark, bootId));
+  }
   const why = `${dir} holds files that are not a state folder of this program, or that are damaged`;
   return failed({ kind: "corrupt", why });
 }
@@ -51,6 +64,11 @@ async function startOver({ disk, dir }: Place): Promise<Result<Found, StoreFault
   await disk.remove(`${dir}/${LIVE}-lock`);
   for (const generation of await journalGenerations(disk, dir)) await disk.remove(journalPath(dir, generation));
   return ok({ how: "fresh" });
+}
+
+/** The bytes that a process left when it ended cleanly. */
+async function isAsItWas(disk: Disk, path: string, mark: Mark): Promise<boolean> {
+  return mark.digest === undefined ? looksWhole(disk, path) : mark.digest === (await digestOf(disk, path));
 }
 
 /** Has the first page of an LMDB file. */
@@ -67,22 +85,32 @@ const LMDB_MAGIC_AT = 24;
 export async function openOrRestore(
   place: Place,
   found: Found,
+  mark: Mark | undefined,
 ): Promise<Result<{ readonly file: LmdbFile; readonly found: Found }, StoreFault>> {
-  const { disk, dir } = place;
+  const { disk, dir, bootId } = place;
   const file = openFile(`${dir}/${LIVE}`);
   if (file.ok) return ok({ file: file.value, found });
   if (file.fault.kind !== "corrupt" || found.how === "fresh" || found.how === "restored") return file;
-  const restored = await restore(disk, dir, place.isReadable);
+  const restored = await restore(place, true);
   if (!restored) return file;
   const again = openFile(`${dir}/${LIVE}`);
   if (!again.ok) return again;
-  return ok({ file: again.value, found: asRestored(found.how === "clean" ? restored.lost : DAMAGED) });
+  return ok({ file: again.value, found: asRestored(restored, mark, bootId) });
 }
 
 const DAMAGED = "the database was damaged; what was not yet safe against a power cut is gone";
 
-function asRestored(lost: string | undefined): Found {
-  return lost === undefined ? { how: "restored" } : { how: "restored", lost };
+/** After a power cut the chain has all that was promised; else only when it goes as far as the last commit of a clean end. */
+function asRestored({ commit, lost, damaged }: Restored, mark: Mark | undefined, bootId: string): Found {
+  const running = mark?.state !== "clean" && mark?.bootId === bootId;
+  const short = mark?.state === "clean" && mark.commit !== undefined && commit < mark.commit;
+  const isDamage = damaged || running || short || mark === undefined;
+  const why = running ? DAMAGED : lost;
+  return {
+    how: "restored",
+    ...(why === undefined ? {} : { lost: why }),
+    ...(isDamage ? { damaged: true } : {}),
+  };
 }
 
 function openFile(path: string): Result<LmdbFile, StoreFault> {
