@@ -4,7 +4,7 @@
  * small request without a token is tried again and again, so that the return of the network is noticed when nobody calls.
  */
 import { sleep, type Clock } from "../base/clock.ts";
-import { REACH_PROBE_FIRST_MS, REACH_PROBE_MOST_MS } from "../model/limits.ts";
+import { REACH_PROBE_FIRST_MS, REACH_PROBE_MOST_MS, REACH_PROBE_TIMEOUT_MS } from "../model/limits.ts";
 import type { Result } from "../base/result.ts";
 import type { Fault } from "../model/fault.ts";
 import type { Http } from "../http/http.ts";
@@ -52,7 +52,7 @@ export function reach({ http, clock, base }: ReachOptions): WatchedReach {
         method: "GET",
         url: `${base}/v1.0/`,
         signal: closing.signal,
-        headersTimeoutMs: REACH_PROBE_MOST_MS,
+        headersTimeoutMs: REACH_PROBE_TIMEOUT_MS,
       });
       if (answer.ok) answer.value.discard();
       settle(answer.ok);

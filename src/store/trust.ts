@@ -87,7 +87,7 @@ export async function openOrRestore(
   found: Found,
   mark: Mark | undefined,
 ): Promise<Result<{ readonly file: LmdbFile; readonly found: Found }, StoreFault>> {
-  const { disk, dir, bootId } = place;
+  const { dir, bootId } = place;
   const file = openFile(`${dir}/${LIVE}`);
   if (file.ok) return ok({ file: file.value, found });
   if (file.fault.kind !== "corrupt" || found.how === "fresh" || found.how === "restored") return file;

@@ -6,6 +6,7 @@ import { manualClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { bytesOf } from "../../src/content/cache.ts";
 import { identities } from "../../src/content/identity.ts";
+import { quickXorHash } from "../../src/content/quick-xor.ts";
 import { recoverContent } from "../../src/content/recover-content.ts";
 import { copied, type DiskSource, type SourceOwner } from "../../src/content/source.ts";
 import { ROOT, type ItemKey } from "../../src/model/ids.ts";
@@ -133,7 +134,8 @@ onDisk("a row says durable only when the file is complete, verified and under it
   assert.ok(!files[0]!.endsWith(".part"));
   equal(await readFile(files[0]!), bytes);
   const identity = await identities(() => undefined).read(files[0]!);
-  assert.deepEqual(identity, { node, item: "id-a", version: disk.world.version(node), size: 6 * MiB });
+  const hash = quickXorHash(bytes);
+  assert.deepEqual(identity, { node, item: "id-a", version: disk.world.version(node), size: 6 * MiB, hash });
   assert.equal((await stat(files[0]!)).mode & 0o777, 0o600);
 });
 
