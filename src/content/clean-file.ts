@@ -146,7 +146,7 @@ export class CleanFile implements Target {
     const { size } = this;
     if (!this.durable || size === 0) return { read: 0 };
     const { hasher, identities } = this.#context;
-    const digest = await this.withBytes((fd) => hasher.digest(fd, size, false));
+    const digest = await this.withBytes([[0, size]], (fd) => hasher.digest(fd, size, false));
     if (!digest || !this.durable) return { read: 0 };
     const kept = (await identities.read(this.#path))?.hash;
     const expected = kept ?? this.#hash;

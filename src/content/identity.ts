@@ -3,6 +3,7 @@
  * belongs to what without the index. On a file system without user attributes the same words go into a file beside it.
  */
 import { promises as fs } from "node:fs";
+import { dirname } from "node:path";
 import { getAttribute, setAttribute, setAttributeSync } from "fs-xattr";
 import { isMissing, removeFile } from "./files.ts";
 
@@ -45,19 +46,20 @@ export interface Identities {
 
 /** `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: writing may be done at once (files.ts). */
 export function identities(onSidecar: (path: string) => void, isQuick: () => boolean = () => false): Identities {
-  let sidecars = false;
+  /** Folders whose filesystem has no attributes. */
+  const sidecars = new Set<string>();
   /** True once an attribute was set: no file has one beside it, then. */
   let attributes = false;
   const beside = async (path: string, words: string): Promise<void> => {
-    if (!sidecars) onSidecar(path);
-    sidecars = true;
+    if (sidecars.size === 0) onSidecar(path);
+    sidecars.add(dirname(path));
     await fs.writeFile(path + SIDECAR, words, { mode: 0o600 });
   };
-  const mayBeBeside = (): boolean => sidecars || !attributes;
+  const mayBeBeside = (): boolean => sidecars.size > 0 || !attributes;
   return {
     async write(path, identity) {
       const words = JSON.stringify(identity);
-      if (sidecars) return beside(path, words);
+      if (sidecars.has(dirname(path))) return beside(path, words);
       try {
         if (isQuick()) setAttributeSync(path, ATTRIBUTE, words);
         else await setAttribute(path, ATTRIBUTE, words);
