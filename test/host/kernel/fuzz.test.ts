@@ -144,12 +144,14 @@ async function settle(talk: WireTalk, world: World, maker: Maker): Promise<void>
   assert.equal(session.nodes.count, 0);
 }
 
-/** Gives back every node, as a kernel short of memory does. */
+/** Gives back every node, as a kernel short of memory does: the youngest first, and nearly all are young or the oldest. */
 function forgetAll(talk: WireTalk, end: number): void {
-  for (let from = ROOT as number; from < end && talk.session.nodes.count > 0; from += 10_000) {
-    const nodes = Array.from({ length: 10_000 }, (_, i) => [from + i, 2 ** 31]).flat();
-    talk.ask(opcode.batchForget, 0, u32(10_000, 0), u64(...nodes));
-  }
+  const forget = (from: number): void => {
+    const nodes = Array.from({ length: 1_000 }, (_, i) => [from + i, 2 ** 31]).flat();
+    talk.ask(opcode.batchForget, 0, u32(1_000, 0), u64(...nodes));
+  };
+  forget(1);
+  for (let from = end; from > 0 && talk.session.nodes.count > 0; from -= 1_000) forget(Math.max(from - 1_000, 1));
 }
 
 /** The bytes of this world are in memory: files end early, also those the quota does not count. */
