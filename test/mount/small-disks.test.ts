@@ -62,8 +62,7 @@ async function on(
     mount = await startMount(sim, { ...wishes, home });
     await how(mount);
   } finally {
-    if (mount) spawnSync("fusermount", ["-uz", mount.dir]);
-    if (mount) await mount.kill().catch(() => undefined);
+    await mount?.kill(); // before its disks go
     for (const folder of mounted) spawnSync("umount", ["-l", folder]);
     await mount?.dispose();
     rmSync(home, { recursive: true, force: true });
