@@ -147,7 +147,7 @@ export const BLOB_SWEEP_MS = 60_000;
 /** `check` reads content no faster than this. */
 export const VERIFY_BYTES_PER_SECOND = 400 * 1024 ** 2;
 /** While the drive is read after a lost index, files that were found are looked through this often. */
-export const FOUND_INTERVAL_MS = 1_000;
+export const FOUND_INTERVAL_MS = 250;
 /** Eviction goes on until this part of the limit. */
 export const EVICT_TO_FRACTION = 0.95;
 /** $batch requests under way at once. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -84,6 +85,11 @@ async function withEdits(top: string, how: (mount: Mount) => Promise<void>): Pro
       ["folder of mine/inner/born here.txt", "made here"],
       ["saved.txt", "saved by a program that writes beside"],
     ];
+    // Before that, an edited file shows the cloud's version, which was never fetched.
+    await eventually("what was found is taken back", () => {
+      const found = join(state(mount), "found");
+      return !existsSync(found) || readdirSync(found).length === 0;
+    });
     await eventually("the edits are back", () =>
       edits.every(([path, text]) => {
         try {
