@@ -59,7 +59,7 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   const parts = await buildParts(config, folders.value, { opened, onDefect: around.onDefect });
   if (!parts.ok) return failed({ exit: 32, why: parts.fault.why });
   const socketPath = socketPathOf(config.runtimeDir, config.account);
-  const host = chooseHost(config.host, (why) => log("daemon").trace(why));
+  const host = chooseHost(config.host);
   const mounted = await host.mount(parts.value.vfs, {
     mountpoint: config.mountpoint,
     attrTimeoutMs: config.attrTimeoutMs,

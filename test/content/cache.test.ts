@@ -327,7 +327,8 @@ onDisk("rows are written many at once, behind the bytes", {}, async (disk) => {
   const transact = disk.world.store.transact.bind(disk.world.store);
   Object.assign(disk.world.store, { transact: (change: never) => (commits++, transact(change)) });
   value(await disk.content.hydrate(node));
-  assert.ok(commits <= 4, `${commits} commits`);
+  // One for each 4 MiB that came, the first and the last words, and one of the clock: not one for each of the hundreds of pieces.
+  assert.ok(commits <= 8, `${commits} commits`);
 });
 
 onDisk("bytes of a node that the cloud no longer has are swept", {}, async (disk) => {

@@ -11,7 +11,7 @@ let mount: Mount;
 
 before(async () => {
   sim = await startSim();
-  mount = await startMount(sim);
+  mount = await startMount(sim, { options: { host: "kernel" } });
 });
 
 after(async () => {
