@@ -40,7 +40,7 @@ test("the canary: something taken away behind everybody's back is noticed, shrun
 
 test("a seed replays: the same story, word for word", async () => {
   const told = async (): Promise<string | undefined> =>
-    (await failure({ seed: 5, cloud: "sim", sabotage: true }))?.message.split("story:")[1];
+    (await failure({ seed: 3, cloud: "sim", sabotage: true }))?.message.split("story:")[1];
   const once = await told();
   assert.match(once ?? "", /cid|bob|ann/);
   assert.equal(await told(), once);
