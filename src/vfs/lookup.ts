@@ -37,7 +37,7 @@ function found(core: Core, node: ItemKey, name: string): Attributes {
   noteSpelling(core, view.parent, name);
   // What is done under this spelling from now on is done under the item's own too: it is looked up again then.
   if (!known) core.changed({ kind: "entry", parent: view.parent, name: view.name });
-  return { ...shown, spellings: "several" };
+  return { ...shown, spellings: "other" };
 }
 
 /** A living folder. */

@@ -34,8 +34,8 @@ export interface Attributes {
   readonly mtime: Time;
   readonly ctime: Time;
   readonly birth: Time;
-  /** Of a lookup: the item is known under several spellings of its name, so none of them is to be remembered. */
-  readonly spellings?: "several";
+  /** Of a lookup: the item is known under several spellings of its name, so none of them is to be remembered; `other`: this is not its own. */
+  readonly spellings?: "several" | "other";
 }
 
 export interface DirectoryEntry {

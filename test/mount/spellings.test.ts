@@ -1,6 +1,16 @@
 /** Names in any spelling, one call right after the other: the kernel never believes what it was told of another spelling before a change. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { after, before, test } from "node:test";
 import { startMount, type Mount } from "../support/mount-process.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
@@ -66,5 +76,33 @@ test("spellings: a name that was there in another spelling is gone with the item
     expect("folder", existsSync(path("DIR")));
     rmdirSync(path("DIR"));
     expect("folder gone", !existsSync(path("DIR")));
+  });
+});
+
+test("spellings: a rename that changes only the case changes the name, and the item goes by each", () => {
+  rounds((expect, path) => {
+    writeFileSync(path("name"), "bytes");
+    renameSync(path("name"), path("NAME"));
+    mkdirSync(path("folder"));
+    writeFileSync(path("folder/child"), "below");
+    renameSync(path("folder"), path("Folder"));
+    expect("both are called so", readdirSync(path("")).toSorted().join() === "Folder,NAME");
+    expect(
+      "the file by both",
+      readFileSync(path("NAME"), "utf8") + readFileSync(path("name"), "utf8") === "bytesbytes",
+    );
+    expect("below the folder by both", existsSync(path("Folder/child")) && existsSync(path("folder/CHILD")));
+  });
+});
+
+test("spellings: what is written by one spelling is read by the other", () => {
+  rounds((expect, path) => {
+    writeFileSync(path("file"), "one");
+    expect("read", readFileSync(path("FILE"), "utf8") === "one");
+    writeFileSync(path("FILE"), "second");
+    expect("written by another", readFileSync(path("file"), "utf8") === "second");
+    writeFileSync(path("file"), "the third");
+    expect("written by its own", readFileSync(path("FILE"), "utf8") === "the third");
+    expect("one inode", statSync(path("file")).ino === statSync(path("FILE")).ino);
   });
 });

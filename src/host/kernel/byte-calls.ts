@@ -7,13 +7,14 @@
 import { constants as file } from "node:fs";
 import { constants } from "node:os";
 import { ok } from "../../base/result.ts";
-import { itemKey, type HandleId, type ItemKey } from "../../model/ids.ts";
+import type { HandleId, ItemKey } from "../../model/ids.ts";
 import { REPLY_BYTES_MAX, WRITE_COPY_BYTES_MAX } from "../../model/limits.ts";
-import type { Answer, OpenFlags, Vfs } from "../../vfs/vfs.ts";
+import type { Answer, Attributes, OpenFlags, Vfs } from "../../vfs/vfs.ts";
 import type { Frame } from "./frame.ts";
 import { newName } from "./names.ts";
 import { withoutPrivileges } from "./node-calls.ts";
 import type { OpenHandle } from "./open-handles.ts";
+import { NOT_AT_ALL } from "./outbox.ts";
 import {
   answer,
   attrValid,
@@ -22,9 +23,12 @@ import {
   entryValid,
   giveNothing,
   handleAt,
+  tellingName,
+  tellingNode,
   type Give,
   type Session,
 } from "./session.ts";
+import { isOtherSpelling, itemOf } from "./spelling-nodes.ts";
 import {
   openedAs,
   PERMISSION_BITS,
@@ -38,14 +42,21 @@ const { EEXIST, EFBIG, EINVAL, EOPNOTSUPP } = constants.errno;
 const ACCESS_BITS = 3;
 
 export function open(at: Session, frame: Frame): void {
-  const node = itemKey(frame.node);
+  const node = itemOf(frame.node);
   const flags = openFlags(frame.u32(0));
   const given = at.vfs.open(node, flags, caller(frame));
-  answer(at, frame, given, (_at, unique, handle) => {
-    const how = pagesOf(at, node, flags);
+  const other = isOtherSpelling(frame.node);
+  const give: Give<HandleId> = (_at, unique, handle) => {
+    const how = other ? openedAs.direct : pagesOf(at, node, flags);
     at.handles.add(handle, { node, append: flags.append, write: flags.write });
     if (!at.out.opened(unique, handle, how)) dropHandle(at, handle);
-  });
+  };
+  answer(at, frame, given, flags.truncate ? tellingNode(frame.node, give) : give);
+}
+
+interface Created {
+  readonly handle: HandleId;
+  readonly attributes: Attributes;
 }
 
 export function create(at: Session, frame: Frame): void {
@@ -54,15 +65,17 @@ export function create(at: Session, frame: Frame): void {
   const word = frame.u32(0);
   const flags = { ...openFlags(word), exclusive: (word & file.O_EXCL) !== 0 };
   const mode = frame.u32(4) & PERMISSION_BITS;
-  const given = at.vfs.create(itemKey(frame.node), name, mode, flags, caller(frame));
-  answer(at, frame, given, (_at, unique, { handle, attributes }) => {
+  const given = at.vfs.create(itemOf(frame.node), name, mode, flags, caller(frame));
+  const fleeting = isOtherSpelling(frame.node);
+  const give: Give<Created> = (_at, unique, { handle, attributes }) => {
     const node = attributes.inode;
     const how = pagesOf(at, node, flags);
     at.handles.add(handle, { node, append: flags.append, write: flags.write });
-    if (at.out.created(unique, attributes, entryValid(at, attributes), attrValid(at, node), handle, how))
-      at.nodes.add(node);
+    const valid = fleeting ? NOT_AT_ALL : entryValid(at, attributes);
+    if (at.out.created(unique, attributes, valid, attrValid(at, node), handle, how)) at.nodes.add(node);
     else dropHandle(at, handle);
-  });
+  };
+  answer(at, frame, given, tellingName(frame.node, name, give));
 }
 
 /** A truncated file has no pages to keep, and the kernel drops them by itself. */
@@ -101,10 +114,11 @@ export function write(at: Session, frame: Frame): void {
     flags & WRITE_FROM_PAGES && known?.append
       ? writeBeside(at.vfs, known, { position, bytes, frame })
       : at.vfs.write(handle, position, bytes);
-  if (size <= WRITE_COPY_BYTES_MAX) return answer(at, frame, put(Buffer.from(inPlace)), giveWritten);
+  if (size <= WRITE_COPY_BYTES_MAX)
+    return answer(at, frame, put(Buffer.from(inPlace)), tellingNode(frame.node, giveWritten));
   const room = at.keepRoom();
   const given = Promise.resolve(put(inPlace)).finally(() => at.giveBack(room));
-  answer(at, frame, given, giveWritten);
+  answer(at, frame, given, tellingNode(frame.node, giveWritten));
 }
 
 /** Pages of a shared mapping go where they belong, though the handle that stands for them appends. */
@@ -122,7 +136,7 @@ async function writeBeside(
 }
 
 function dropPrivileges(at: Session, frame: Frame): void {
-  const node = itemKey(frame.node);
+  const node = itemOf(frame.node);
   const mode = withoutPrivileges(at.vfs.getattr(node));
   if (mode === undefined) return;
   Promise.resolve(at.vfs.setattr(node, { mode }, caller(frame))).catch((error: unknown) =>
@@ -149,7 +163,7 @@ export function fallocate(at: Session, frame: Frame): void {
   const end = frame.u64(8) + frame.u64(16);
   if (frame.u32(24) !== 0) return void at.out.error(frame.unique, EOPNOTSUPP);
   if (!Number.isSafeInteger(end)) return void at.out.error(frame.unique, EFBIG);
-  const [node, handle] = [itemKey(frame.node), handleAt(frame, 0)];
+  const [node, handle] = [itemOf(frame.node), handleAt(frame, 0)];
   const shown = at.vfs.getattr(node, handle);
   if (!shown.ok || shown.value.size >= end) return answer(at, frame, shown.ok ? ok(undefined) : shown, giveNothing);
   answer(at, frame, at.vfs.setattr(node, { size: end }, caller(frame), handle), giveNothing);

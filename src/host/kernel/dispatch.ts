@@ -11,6 +11,7 @@ import { init } from "./greeting.ts";
 import { lookup, mkdir, mknod, noLink, refuseLink, rename, rename2, rmdir, unlink } from "./name-calls.ts";
 import { getattr, setattr, statfs } from "./node-calls.ts";
 import { defect, interrupt, type Session } from "./session.ts";
+import { plainNumber } from "./spelling-nodes.ts";
 import { opcode, OPCODES_END, TWO_TO_32 } from "./wire.ts";
 import { getxattr, listxattr, removexattr, setxattr } from "./xattr-calls.ts";
 
@@ -73,7 +74,8 @@ export function dispatch(at: Session, frame: Frame): void {
   if (!at.greeted || at.broken) return void at.out.error(unique, EIO);
   if (!found) return void at.out.error(unique, ENOSYS);
   if (frame.bodyLength < found.least) return void at.out.error(unique, EINVAL);
-  if (found.node && !(frame.node > 0 && Number.isSafeInteger(frame.node))) return void at.out.error(unique, EINVAL);
+  if (found.node && !(Number.isSafeInteger(frame.node) && plainNumber(frame.node) > 0))
+    return void at.out.error(unique, EINVAL);
   try {
     found.run(at, frame);
   } catch (error) {
@@ -99,7 +101,8 @@ function forgetMany(at: Session, frame: Frame): void {
 }
 
 function forgetOne(at: Session, node: number, times: number): void {
-  if (at.nodes.forget(node, times)) at.handles.forget(node);
+  const item = plainNumber(node);
+  if (at.nodes.forget(item, times)) at.handles.forget(item);
 }
 
 function interrupted(at: Session, frame: Frame): void {

@@ -7,12 +7,14 @@
  */
 import { constants } from "node:os";
 import { ok } from "../../base/result.ts";
-import { itemKey, type ItemKey } from "../../model/ids.ts";
+import type { ItemKey } from "../../model/ids.ts";
 import { READDIR_STEP_ENTRIES, REPLY_BYTES_MAX } from "../../model/limits.ts";
 import type { Answer, Attributes, DirectoryEntry, Reply } from "../../vfs/vfs.ts";
 import type { FolderStream } from "./folder-streams.ts";
 import type { Frame } from "./frame.ts";
+import { NOT_AT_ALL } from "./outbox.ts";
 import { answer, attrValid, giveNothing, LOOKS, type Session } from "./session.ts";
+import { isOtherSpelling, itemOf } from "./spelling-nodes.ts";
 import { DIRENT_BYTES, ENTRY_BYTES, openedAs } from "./wire.ts";
 
 const { EBADF, EINVAL } = constants.errno;
@@ -20,11 +22,12 @@ const DOTS = 2;
 const PLACE_MAX = 2 ** 31;
 
 export function opendir(at: Session, frame: Frame): void {
-  const node = itemKey(frame.node);
+  const node = itemOf(frame.node);
+  const other = isOtherSpelling(frame.node);
   answer(at, frame, at.vfs.getattr(node), (_at, unique) => {
     const stream = at.streams.open();
     const keep = at.notices.untold(node) ? 0 : openedAs.keepPages;
-    if (!at.out.opened(unique, stream, openedAs.cacheFolder | keep)) at.streams.close(stream);
+    if (!at.out.opened(unique, stream, other ? 0 : openedAs.cacheFolder | keep)) at.streams.close(stream);
   });
 }
 
@@ -34,7 +37,7 @@ export function releasedir(at: Session, frame: Frame): void {
 }
 
 export function fsyncdir(at: Session, frame: Frame): void {
-  answer(at, frame, at.vfs.fsyncdir(itemKey(frame.node)), giveNothing);
+  answer(at, frame, at.vfs.fsyncdir(itemOf(frame.node)), giveNothing);
 }
 
 export const readdir = (at: Session, frame: Frame): void => list(at, frame, false);
@@ -46,6 +49,8 @@ interface Page {
   readonly folder: ItemKey;
   readonly stream: FolderStream;
   readonly plus: boolean;
+  /** By another spelling of its name: nothing below is to be remembered. */
+  readonly other: boolean;
   readonly place: number;
   readonly room: number;
 }
@@ -55,7 +60,7 @@ function list(at: Session, frame: Frame, plus: boolean): void {
   if (!stream) return void at.out.error(frame.unique, EBADF);
   const [place, room] = [frame.u64(8), Math.min(frame.u32(16), REPLY_BYTES_MAX)];
   if (place > PLACE_MAX) return void at.out.error(frame.unique, EINVAL);
-  const page: Page = { folder: itemKey(frame.node), stream, plus, place, room };
+  const page: Page = { folder: itemOf(frame.node), stream, plus, place, room, other: isOtherSpelling(frame.node) };
   answer(at, frame, entriesFor(at, page), (_at, unique, entries) => give(at, unique, page, entries), LOOKS);
 }
 
@@ -91,7 +96,8 @@ function give(at: Session, unique: number, page: Page, entries: readonly Entry[]
   for (const entry of place < DOTS ? [] : entries) {
     if (!pack.add(entry, place + 1, plus)) break;
     if (entry.attributes) {
-      pack.attributes(entry.attributes, at.entryValid, attrValid(at, entry.inode));
+      const [name, attr] = page.other ? [NOT_AT_ALL, NOT_AT_ALL] : [at.entryValid, attrValid(at, entry.inode)];
+      pack.attributes(entry.attributes, name, attr);
       handed.push(entry.inode);
     }
     stream.cookies[++place - DOTS] = entry.cookie;

@@ -78,7 +78,10 @@ async function serve(
   return ok({
     gone: ending.gone,
     unmount: (lazy) => endMount(mountpoint, { ...ending, cut: line.end }, { lazy, clock }),
-    forgetEntry: session.notices.entry,
+    forgetEntry(parent, name, gone) {
+      session.notices.entry(parent, name, gone);
+      session.notices.node(parent, true); // a name the kernel does not know says nothing of the listing it keeps
+    },
     forgetNode(node, bytes) {
       if (bytes) session.handles.renewed(node);
       session.notices.node(node, bytes);

@@ -1,10 +1,10 @@
 /** Calls about a node: its attributes, and how full the filesystem is. A node that is gone is stale, so that the kernel looks its name up again. */
 import { constants } from "node:os";
-import { itemKey } from "../../model/ids.ts";
 import type { Time } from "../../model/item.ts";
 import type { AttributeChange, Attributes, Reply } from "../../vfs/vfs.ts";
 import type { Frame } from "./frame.ts";
-import { answer, caller, giveAttributes, handleAt, type Give, type Session } from "./session.ts";
+import { answer, attributesOf, caller, handleAt, tellingNode, type Give, type Session } from "./session.ts";
+import { itemOf } from "./spelling-nodes.ts";
 import { GETATTR_HANDLE, PERMISSION_BITS, setattrHas } from "./wire.ts";
 
 const SET_USER_ID = 0o4000;
@@ -15,16 +15,17 @@ const SECONDS_MOST = 8.64e12;
 
 export function getattr(at: Session, frame: Frame): void {
   const handle = frame.u32(0) & GETATTR_HANDLE ? handleAt(frame, 8) : undefined;
-  answer(at, frame, at.vfs.getattr(itemKey(frame.node), handle), giveAttributes);
+  answer(at, frame, at.vfs.getattr(itemOf(frame.node), handle), attributesOf(frame.node));
 }
 
 export function setattr(at: Session, frame: Frame): void {
   const valid = frame.u32(0);
-  const node = itemKey(frame.node);
+  const node = itemOf(frame.node);
   const handle = valid & setattrHas.handle ? handleAt(frame, 8) : undefined;
   const change = changeOf(at, frame, valid);
   if (change === undefined) return void at.out.error(frame.unique, constants.errno.EFBIG);
-  answer(at, frame, at.vfs.setattr(node, change, caller(frame), handle), giveAttributes);
+  const give = tellingNode(frame.node, attributesOf(frame.node));
+  answer(at, frame, at.vfs.setattr(node, change, caller(frame), handle), give);
 }
 
 /** Undefined: a size that no file can have. */
@@ -41,7 +42,7 @@ function changeOf(at: Session, frame: Frame, valid: number): AttributeChange | u
   if (valid & setattrHas.mtime) change.mtime = valid & setattrHas.mtimeNow ? "now" : timeAt(frame, 40, 60);
   const loses = valid & (setattrHas.uid | setattrHas.gid | setattrHas.killPrivileges);
   if (!loses || change.mode !== undefined) return change;
-  const plain = withoutPrivileges(at.vfs.getattr(itemKey(frame.node)));
+  const plain = withoutPrivileges(at.vfs.getattr(itemOf(frame.node)));
   if (plain !== undefined) change.mode = plain;
   return change;
 }

@@ -4,6 +4,7 @@
  * the answer would have handed over (a looked-up node, an open file) was not handed over.
  */
 import type { Attributes, FileSystemStatus } from "../../vfs/vfs.ts";
+import { otherSpellingOf } from "./spelling-nodes.ts";
 import { ENTRY_BYTES, FILE_TYPE, FOLDER_TYPE, OUT_HEADER_BYTES, TWO_TO_32 } from "./wire.ts";
 
 /** True: the kernel took it. */
@@ -129,7 +130,8 @@ export function putEntry(
   entry: Validity,
   attr: Validity,
 ): void {
-  put64(words, at, attributes.inode);
+  const { inode, spellings } = attributes;
+  put64(words, at, spellings === "other" ? otherSpellingOf(inode) : inode);
   words[at + 2] = 0; // a number is never used again, so there is one generation
   words[at + 3] = 0;
   put64(words, at + 4, entry.seconds);

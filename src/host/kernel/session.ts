@@ -14,6 +14,7 @@ import type { Notices } from "./notices.ts";
 import type { OpenHandles } from "./open-handles.ts";
 import { NOT_AT_ALL, type Outbox, type Validity } from "./outbox.ts";
 import type { PendingCall, PendingCalls } from "./pending-calls.ts";
+import { isOtherSpelling, itemOf, plainNumber } from "./spelling-nodes.ts";
 
 export interface Session {
   readonly vfs: Vfs;
@@ -65,7 +66,7 @@ function answerLater<T>(
   { give, waiting }: { readonly give: Give<T>; readonly waiting: Waiting },
 ): void {
   const { abort, droppable = false } = waiting;
-  const call = at.pending.add(unique, { node, abort, droppable });
+  const call = at.pending.add(unique, { node: plainNumber(node), abort, droppable });
   given
     .then((result) => {
       at.pending.finish(unique);
@@ -108,17 +109,50 @@ export const giveNothing: Give<unknown> = (at, unique) => void at.out.empty(uniq
 
 /** A looked-up or new node is handed over when the kernel took the answer. */
 export const giveEntry: Give<Attributes> = (at, unique, attributes) => {
-  const { inode } = attributes;
-  if (at.out.entry(unique, attributes, entryValid(at, attributes), attrValid(at, inode))) at.nodes.add(inode);
+  const { inode, spellings } = attributes;
+  const attr = spellings === "other" ? NOT_AT_ALL : attrValid(at, inode);
+  if (at.out.entry(unique, attributes, entryValid(at, attributes), attr)) at.nodes.add(inode);
 };
+
+/** Below a folder that goes by another spelling of its name. */
+const giveFleetingEntry: Give<Attributes> = (at, unique, attributes) => {
+  if (at.out.entry(unique, attributes, NOT_AT_ALL, NOT_AT_ALL)) at.nodes.add(attributes.inode);
+};
+
+export const entryBelow = (folder: number): Give<Attributes> =>
+  isOtherSpelling(folder) ? giveFleetingEntry : giveEntry;
 
 /** A notice about one spelling may come too late for who acts under another: of such a name nothing is to be remembered. */
 export function entryValid(at: Session, { spellings }: Attributes): Validity {
-  return spellings === "several" ? NOT_AT_ALL : at.entryValid;
+  return spellings === undefined ? at.entryValid : NOT_AT_ALL;
 }
 
-export const giveAttributes: Give<Attributes> = (at, unique, attributes) =>
+const giveAttributes: Give<Attributes> = (at, unique, attributes) =>
   void at.out.attr(unique, attributes, attrValid(at, attributes.inode));
+const giveFleetingAttributes: Give<Attributes> = (at, unique, attributes) =>
+  void at.out.attr(unique, attributes, NOT_AT_ALL);
+
+export const attributesOf = (node: number): Give<Attributes> =>
+  isOtherSpelling(node) ? giveFleetingAttributes : giveAttributes;
+
+/** What was done to a file through another spelling of its name: the kernel hears of it for the item's own node. */
+export function tellingNode<T>(node: number, give: Give<T>): Give<T> {
+  if (!isOtherSpelling(node)) return give;
+  return (at, unique, value) => {
+    give(at, unique, value);
+    at.notices.node(itemOf(node), true);
+  };
+}
+
+/** A name below a folder that goes by another spelling: likewise. */
+export function tellingName<T>(folder: number, name: string, give: Give<T>): Give<T> {
+  if (!isOtherSpelling(folder)) return give;
+  return (at, unique, value) => {
+    give(at, unique, value);
+    at.notices.entry(itemOf(folder), name);
+    at.notices.node(itemOf(folder), true);
+  };
+}
 
 /** While handles of two versions are open, who asks decides what is told: nothing is to be remembered. */
 export function attrValid(at: Session, node: ItemKey): Validity {
