@@ -12,6 +12,7 @@ import type { Flusher } from "../flusher/flusher.ts";
 import type { Config } from "../model/config.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { opId, type ItemKey } from "../model/ids.ts";
+import { SYNC_ROUNDS_MAX } from "../model/limits.ts";
 import type { OpRecord } from "../op/op.ts";
 import type { Puller } from "../puller/puller.ts";
 import { isLocalOnly } from "../store/local-only.ts";
@@ -103,8 +104,13 @@ function pushes(parts: CommandParts): Some<Pushes> {
   return {
     async sync(_takes, signal) {
       const pulled = await puller.sync();
-      const settled = await vfs.settle();
-      await flusher.sync(signal);
+      let settled = await vfs.settle();
+      // What the merge wrote to the log meanwhile (the rest of a swap) has a settle window of its own.
+      for (let round = 0; round < SYNC_ROUNDS_MAX; round++) {
+        const { settling } = await flusher.sync(signal);
+        if (settling === 0 || signal?.aborted || !settled.ok) break;
+        settled = await vfs.settle();
+      }
       await told();
       if (!pulled.ok) return pulled;
       return settled.ok ? ok(await statusOf(parts)) : settled;

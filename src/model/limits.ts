@@ -73,6 +73,8 @@ export const PARK_SWEEP_MS = 3600 * 1000;
 /** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
 export const ASKED_PLACES_MAX = 16;
 
+/** How often `sync` pushes again what came to the log while it pushed. */
+export const SYNC_ROUNDS_MAX = 3;
 /** The journal is synced this long after the first unsynced commit. */
 export const BARRIER_INTERVAL_MS = 1_000;
 /** After a sync of the journal failed, it is tried again this long after, for ever (and at once when somebody asks). */
