@@ -71,36 +71,46 @@ const ASLEEP = { poll: "3600", write_back: "3600", flush_timeout: "0" };
 
 async function play(way: Way, chosen: readonly Cell[]): Promise<Played> {
   const sim = await startSim("--latency", "5");
-  for (const cell of chosen) {
-    await sim.mkdir(folderOf(cell));
-    for (const [path, text] of Object.entries(cell.base))
-      await (path.endsWith("/")
-        ? sim.mkdir(`${folderOf(cell)}/${path.slice(0, -1)}`)
-        : sim.put(`${folderOf(cell)}/${path}`, text));
+  let started: Mount | undefined;
+  try {
+    for (const cell of chosen) {
+      await sim.mkdir(folderOf(cell));
+      for (const [path, text] of Object.entries(cell.base))
+        await (path.endsWith("/")
+          ? sim.mkdir(`${folderOf(cell)}/${path.slice(0, -1)}`)
+          : sim.put(`${folderOf(cell)}/${path}`, text));
+    }
+    const mount = await startMount(sim, { options: ASLEEP });
+    started = mount;
+    await mount.ctl("sync", mount.dir);
+    const ids = await sim.paths();
+    folderContents(mount.dir); // everything is read once, so that it can be written and moved offline
+    if (way === "offline") {
+      await mount.unmount();
+      await sim.network(false);
+      await mount.start();
+    }
+    for (const cell of chosen) await cell.here(mountSide(mount, folderOf(cell)));
+    if (way === "offline") {
+      await mount.unmount();
+      await mount.start();
+    }
+    const { access_token } = (await (way === "offline" ? Promise.resolve({}) : sim.token())) as {
+      access_token?: string;
+    };
+    for (const cell of chosen) await cell.there(cloudSide(sim, folderOf(cell), access_token ?? ""));
+    if (way === "offline") await sim.network(true);
+    if (way === "killed") for (const after of [40, 80, 160, 320, 640, 1280]) await killDuringSync(mount, after);
+    await eventually("sync", async () => (await mount.ctl("sync", mount.dir)).code === 0, 60_000);
+    await mount.settled();
+    const cloud = await sim.paths();
+    const listed = await mount.ctl("conflicts", mount.dir, "--json");
+    return { sim, mount, ids, cloud, conflicts: JSON.parse(listed.out).conflicts };
+  } catch (error) {
+    await started?.dispose();
+    await sim.stop();
+    throw error;
   }
-  const mount = await startMount(sim, { options: ASLEEP });
-  await mount.ctl("sync", mount.dir);
-  const ids = await sim.paths();
-  folderContents(mount.dir); // everything is read once, so that it can be written and moved offline
-  if (way === "offline") {
-    await mount.unmount();
-    await sim.network(false);
-    await mount.start();
-  }
-  for (const cell of chosen) await cell.here(mountSide(mount, folderOf(cell)));
-  if (way === "offline") {
-    await mount.unmount();
-    await mount.start();
-  }
-  const { access_token } = (await (way === "offline" ? Promise.resolve({}) : sim.token())) as { access_token?: string };
-  for (const cell of chosen) await cell.there(cloudSide(sim, folderOf(cell), access_token ?? ""));
-  if (way === "offline") await sim.network(true);
-  if (way === "killed") for (const after of [40, 80, 160, 320, 640, 1280]) await killDuringSync(mount, after);
-  await eventually("sync", async () => (await mount.ctl("sync", mount.dir)).code === 0, 60_000);
-  await mount.settled();
-  const cloud = await sim.paths();
-  const listed = await mount.ctl("conflicts", mount.dir, "--json");
-  return { sim, mount, ids, cloud, conflicts: JSON.parse(listed.out).conflicts };
 }
 
 async function killDuringSync(mount: Mount, afterMs: number): Promise<void> {
