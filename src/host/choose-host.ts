@@ -1,7 +1,6 @@
 /**
- * Which host serves a mount. `auto` is fuse-native: on our own host the kernel still takes a rename that changes only the case of a name
- * for nothing to do (both spellings are one node), and a listing it keeps can miss a name made elsewhere. A host that was asked for by
- * name is that one or a refusal in one line, never silently the other.
+ * Which host serves a mount. `auto` is fuse-native, until every test of a mount has passed on our own host as well. A host that was asked
+ * for by name is that one or a refusal in one line, never silently the other.
  */
 import type { Config } from "../model/config.ts";
 import { fuseNativeHost } from "./fuse-native-host.ts";
