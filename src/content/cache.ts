@@ -169,16 +169,20 @@ export class Cache {
   async orphans(): Promise<string[]> {
     const { store, folder, strays } = this.#options;
     if (!strays.isEmpty) return [];
+    this.writeRows();
+    await Promise.all(this.#removals);
+    const known = new Set<string>();
+    const know = (): void => {
+      for (const [node, row] of store.read.cached.range()) known.add(this.#path(node, row.version));
+      for (const { node, version } of this.#files.values()) known.add(this.#path(node, version));
+    };
+    know(); // what goes while the folder is listed
     const paths: string[] = [];
     for (const part of await fs.readdir(folder).catch(() => [])) {
       if (!/^[0-9a-f]{2}$/.test(part)) continue;
       for (const name of await fs.readdir(join(folder, part)).catch(() => [])) paths.push(join(folder, part, name));
     }
-    await Promise.all(this.#removals);
-    this.writeRows();
-    const known = new Set<string>();
-    for (const [node, row] of store.read.cached.range()) known.add(this.#path(node, row.version));
-    for (const { node, version } of this.#files.values()) known.add(this.#path(node, version));
+    know(); // what comes
     return paths.filter((path) => !known.has(path.replace(/(\.part)?(\.identity)?$/, "")));
   }
 

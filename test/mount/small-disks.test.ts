@@ -105,7 +105,8 @@ test(
       assert.equal((await mount.ctl("sync", mount.dir)).code, 0);
       await mount.settled();
       assert.equal((await sim.get("plain/2")).toString(), "edited");
-      assert.equal((await mount.ctl("check", mount.dir)).code, 0);
+      const checked = await mount.ctl("check", mount.dir);
+      assert.equal(checked.code, 0, checked.out);
     });
   },
 );

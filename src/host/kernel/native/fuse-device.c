@@ -55,15 +55,16 @@ static int integer(napi_env env, napi_value value) {
   return result;
 }
 
-/* The memory of a Uint8Array; NULL when it is none. */
+/* The memory of a Uint8Array, which for an empty one may be anywhere; NULL and an exception when it is none. */
 static uint8_t *bytes_of(napi_env env, napi_value value, size_t *length) {
+  static uint8_t empty;
   void *data = NULL;
   napi_typedarray_type type;
   if (napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok || type != napi_uint8_array) {
     napi_throw_type_error(env, NULL, "a Uint8Array is needed");
     return NULL;
   }
-  return data;
+  return data ? data : &empty;
 }
 
 #define ARGUMENTS(wanted)                                                      \
