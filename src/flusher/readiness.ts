@@ -29,7 +29,7 @@ export class Readiness {
 
   /** Quiet for the settle window, and not open: for writing, or (deleted ones) for reading what is not here yet. */
   isSettled(entry: Entry): boolean {
-    if (entry.touchedAt <= this.settledUntil) return true;
+    if (entry.neededAt <= this.settledUntil) return true;
     return this.#quietAt(entry) <= this.#options.clock.now() && !this.#isHeldOpen(entry);
   }
 

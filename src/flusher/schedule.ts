@@ -15,6 +15,8 @@ export interface Entry {
   readonly needs: readonly Entry[];
   /** Milliseconds since the epoch of the last act that touched it. */
   readonly touchedAt: number;
+  /** The earliest such time of it and of all that needs it: who asks for those to be sent asks for it as well. */
+  neededAt: number;
   /** From here on it has to be quiet: for a delete also that others are made, so that one `rm -rf` is judged as a whole. */
   readonly quietFrom: number;
   /** Steps that hang together; moves and deletes of one group go one at a time. */
@@ -83,8 +85,11 @@ function entriesOf(read: Reader, script: Script): Entry[] {
     const needs = step.needs.map((index) => entries[index]).filter((entry) => entry !== undefined);
     const touchedAt = touched[i] ?? 0;
     const quietFrom = isDelete(step) ? Math.min(lastDelete, touchedAt + DELETE_BURST_MS) : touchedAt;
-    entries.push({ step, needs, touchedAt, quietFrom, group: groups[i] ?? i, state: "todo" });
+    const group = groups[i] ?? i;
+    entries.push({ step, needs, touchedAt, neededAt: touchedAt, quietFrom, group, state: "todo" });
   });
+  for (const entry of entries.toReversed())
+    for (const need of entry.needs) need.neededAt = Math.min(need.neededAt, entry.neededAt);
   return entries;
 }
 

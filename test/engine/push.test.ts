@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ItemKey } from "../../src/model/ids.ts";
-import { PARK_SWEEP_MS, UPLOADS_MAX } from "../../src/model/limits.ts";
+import { FRESH_ITEM_MS, PARK_SWEEP_MS, UPLOADS_MAX } from "../../src/model/limits.ts";
 import { World } from "./world.ts";
 
 const LARGE = 23 * 1024 * 1024;
@@ -443,5 +443,20 @@ test("push: the delete of a folder waits for the last reader of a file that was 
   device.flusher.wake();
   await world.quiet();
   assert.deepEqual(paths(world), []);
+  await world.stop();
+});
+
+test("push: a sync takes along what the merge makes again for it, although that is newer than the sync", async () => {
+  const world = new World("push-sync-remade");
+  const device = world.device("laptop", { writeBackMs: 3_600_000, pollMs: 3_600_000 });
+  await world.quiet();
+  await device.mkdir("folder");
+  await world.quiet();
+  await world.pass(FRESH_ITEM_MS);
+  device.drive.latencyMs = 20;
+  await device.write("folder/file", "bytes");
+  world.cloud.as("web").remove("folder");
+  await world.wait(device.flusher.sync(), 60_000);
+  assert.deepEqual(paths(world), ["folder", "folder/file"]);
   await world.stop();
 });
