@@ -7,8 +7,9 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { unusable } from "../base/unusable.ts";
 import { enableTrace } from "../base/log.ts";
-import { ok, type Result } from "../base/result.ts";
+import { failed, ok, type Result } from "../base/result.ts";
 import type { Config } from "../model/config.ts";
 import type { Fault } from "../model/fault.ts";
 import { listAccounts } from "../signin/accounts.ts";
@@ -76,15 +77,16 @@ export async function mountOneDrive(
   if (!line.ok) return complain(around, 1, line.fault);
   if (line.value === "help") return print(around, mountHelp().trimEnd());
   if (line.value === "version") return print(around, version());
-  const accounts = await listAccounts(configHome(around.env));
-  const config = settleConfig(line.value, { ...around, accounts });
+  const accounts = await onDisk(async () => ok(await listAccounts(configHome(around.env))));
+  if (!accounts.ok) return complain(around, accounts.fault.exit, accounts.fault.why);
+  const config = settleConfig(line.value, { ...around, accounts: accounts.value });
   if (!config.ok) return complain(around, 1, config.fault);
   if (config.value.verbose) enableTrace();
   const readyFd = around.env[READY_FD];
   if (readyFd !== undefined) return prepareAndServe(config.value, around, ports, tellOn(Number(readyFd)));
   // With tokens there, the daemon finds out the rest by itself: what talks to the cloud is loaded once, in one process.
-  const quick = !line.value.fake && !line.value.foreground && accounts.includes(config.value.account);
-  const ready = quick ? usable(config.value.mountpoint) : await prepare(config.value, around, ports);
+  const quick = !line.value.fake && !line.value.foreground && accounts.value.includes(config.value.account);
+  const ready = quick ? usable(config.value.mountpoint) : await onDisk(() => prepare(config.value, around, ports));
   if (!ready.ok) return complain(around, ready.fault.exit, ready.fault.why);
   if (line.value.fake) return 0;
   if (line.value.foreground)
@@ -124,7 +126,7 @@ async function prepareAndServe(
   ports: MountPorts,
   tell: Tell,
 ): Promise<number> {
-  const ready = await prepare(config, around, ports);
+  const ready = await onDisk(() => prepare(config, around, ports));
   return ready.ok ? serve(config, around, ports, tell) : tell(ready.fault);
 }
 
@@ -170,9 +172,10 @@ async function serve(config: Config, around: MountSurroundings, ports: MountPort
 
 /** Starts the daemon as a process of its own and waits for its word. */
 async function background(config: Config, line: MountLine, around: MountSurroundings): Promise<number> {
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const logFile = join(config.stateDir, "daemon.log");
-  const log = openSync(logFile, logFlags(logFile), 0o600);
+  const opened = await onDisk(async () => ok(openLog(config.stateDir, logFile)));
+  if (!opened.ok) return complain(around, opened.fault.exit, opened.fault.why);
+  const log = opened.value;
   const { program } = around;
   const argv = [
     ...program.execArgv,
@@ -196,6 +199,22 @@ async function background(config: Config, line: MountLine, around: MountSurround
 }
 
 const withoutForeground = (argv: readonly string[]): readonly string[] => argv.filter((arg) => arg !== "--foreground");
+
+function openLog(folder: string, file: string): number {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return openSync(file, logFlags(file), 0o600);
+}
+
+/** A file or folder that cannot be used is a failure in one line; every other error is a defect. */
+async function onDisk<T>(task: () => Promise<Result<T, MountFailure>>): Promise<Result<T, MountFailure>> {
+  try {
+    return await task();
+  } catch (error) {
+    const why = unusable(error);
+    if (why === undefined) throw error;
+    return failed({ exit: 32, why });
+  }
+}
 
 function logFlags(file: string): string {
   try {

@@ -1,5 +1,5 @@
 /**
- * What content does once at start, before anybody opens a file: makes its folders, finishes what a killed process left half done, and
+ * What content does once at start, before anybody opens a file: makes its folders (it throws when one cannot be used), finishes what a killed process left half done, and
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
  *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row. Not after a
@@ -12,7 +12,7 @@
  *    index is new or was damaged, that is every file without a row; and numbers go on above those that the files tell of.
  *  - Complete files of the cache that no row names stay when the index does not know the whole drive, or not as it was: see strays.ts.
  */
-import { promises as fs } from "node:fs";
+import { constants, promises as fs } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { itemId, itemKey, ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
@@ -62,8 +62,10 @@ export interface RecoveredContent {
 
 export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
   const { store, stateDir, cacheDir, after } = options;
-  for (const folder of [stateDir, join(stateDir, BLOBS_FOLDER), cacheDir])
+  for (const folder of [stateDir, join(stateDir, BLOBS_FOLDER), cacheDir]) {
     await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+    await fs.access(folder, constants.W_OK);
+  }
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
@@ -71,7 +73,7 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   const looks = after !== "clean" || store.read.meta.get("strays") === true;
   const clean = looks ? await lookAtCache(options) : { cleanDropped: 0, cleanAdopted: 0, strays: [] };
   if (clean.strays.length > 0) rememberStrays(store);
-  if (after === "lost") numberAbove(store, found, clean.strays);
+  if (after === "lost") await numberAbove(options, clean.strays);
   return { open, missing, found, ...clean };
 }
 
@@ -80,13 +82,23 @@ function rememberStrays(store: Store): void {
   if (store.read.meta.get("strays") !== true) store.transact((tx) => tx.meta.put("strays", true));
 }
 
-/** Node numbers that files tell of are not given out again. */
-function numberAbove(store: Store, found: readonly FoundBlob[], strays: readonly string[]): void {
-  let last = 0;
-  for (const { identity } of found) last = Math.max(last, identity?.node ?? 0);
-  for (const path of strays) last = Math.max(last, nodeIn(path) ?? 0);
-  const next = (store.read.meta.get("nextNode") as number | undefined) ?? ROOT + 1;
-  if (last >= next) store.transact((tx) => tx.meta.put("nextNode", last + 1));
+/** Numbers that files tell of, also those that a start before this one set aside, are not given out again. */
+async function numberAbove({ store, stateDir }: RecoverContentOptions, strays: readonly string[]): Promise<void> {
+  const nodes: number[] = strays.map((path) => nodeIn(path) ?? 0);
+  const blobs: number[] = [];
+  const folder = join(stateDir, FOUND_FOLDER);
+  for (const name of await fs.readdir(folder).catch(() => [])) {
+    if (isSidecar(name)) continue;
+    blobs.push(Number.parseInt(name, 10) || 0);
+    nodes.push((await identities(() => undefined).read(join(folder, name)))?.node ?? 0);
+  }
+  const above = (key: "nextNode" | "nextBlob", first: number, given: readonly number[]): void => {
+    const last = given.reduce((most, number) => Math.max(most, number), 0);
+    const next = (store.read.meta.get(key) as number | undefined) ?? first;
+    if (last >= next) store.transact((tx) => tx.meta.put(key, last + 1));
+  };
+  above("nextNode", ROOT + 1, nodes);
+  above("nextBlob", 1, blobs);
 }
 
 /** Moves files that the store does not know, to where nothing removes them. */
@@ -105,9 +117,8 @@ async function setAside(options: RecoverContentOptions, onDisk: Set<BlobId>): Pr
     const set = await setOneAside(options, { blob, folder, there });
     if (set) found.push(set);
   }
-  const last = Math.max(...strangers);
-  if (after === "lost" && last >= next) store.transact((tx) => tx.meta.put("nextBlob", last + 1));
   await syncFolder(folder);
+  await syncFolder(join(stateDir, BLOBS_FOLDER));
   return found;
 }
 

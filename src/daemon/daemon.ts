@@ -9,20 +9,19 @@ import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
+import { unusable } from "../base/unusable.ts";
 import { log } from "../base/log.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import { scope, type Scope } from "../base/scope.ts";
 import { serveControl } from "../control/socket-server.ts";
 import { socketPathOf, sourceOf } from "../control/whereabouts.ts";
-import { recoverContent } from "../content/recover-content.ts";
 import { chooseHost } from "../host/choose-host.ts";
 import type { Mounted } from "../host/host.ts";
 import type { Config } from "../model/config.ts";
 import { ROOT } from "../model/ids.ts";
-import { reconcileContent } from "../recover/reconcile-content.ts";
-import { openState } from "../recover/recover.ts";
+import { startState } from "../recover/start-state.ts";
 import { openLmdbStore } from "../store/lmdb-store.ts";
-import type { Store } from "../store/store.ts";
+import { StoreFull, type Store } from "../store/store.ts";
 import { commands } from "./commands.ts";
 import { buildParts, STORE_FOLDER, type Parts } from "./parts.ts";
 
@@ -48,9 +47,17 @@ export interface Daemon {
 
 export async function startDaemon(config: Config, around: Surroundings): Promise<Result<Daemon, StartFault>> {
   const opened = scope();
-  const started = await start(config, around, opened);
-  if (!started.ok) await opened.close();
+  const started = await start(config, around, opened).catch(refusal);
+  // What could not be opened may not be closed either; why it could not be is what is said.
+  if (!started.ok) await opened.close().catch((error: unknown) => log("daemon").trace("not all was closed", { error }));
   return started;
+}
+
+/** A folder that cannot be used is said in one line; every other error is a defect. */
+function refusal(error: unknown): Result<never, StartFault> {
+  const why = error instanceof StoreFull ? error.message : unusable(error);
+  if (why === undefined) throw error;
+  return failed({ exit: 32, why });
 }
 
 async function start(config: Config, around: Surroundings, opened: Scope): Promise<Result<Daemon, StartFault>> {
@@ -71,11 +78,11 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
   });
   if (!mounted.ok) return failed({ exit: 32, why: mounted.fault.why });
   parts.value.mounted(mounted.value);
-  const control = await serveControl(
-    socketPath,
-    commands({ ...parts.value, vfs: parts.value.ownVfs }),
-    around.onDefect,
-  );
+  const handlers = commands({ ...parts.value, vfs: parts.value.ownVfs });
+  const control = await serveControl(socketPath, handlers, around.onDefect).catch(async (error: unknown) => {
+    await mounted.value.unmount(true);
+    throw error;
+  });
   opened.add("the control socket", () => control.close());
   await rootListed(parts.value);
   parts.value.goOnline();
@@ -97,7 +104,6 @@ function running(mounted: Mounted, parts: Parts, opened: Scope, config: Config):
   return { gone: mounted.gone, end: () => (ending ??= end()) };
 }
 
-/** The state folder, in order: the store believed, restored or begun anew, what is on disk found, log and bytes made to agree. */
 async function openFolders(
   config: Config,
   around: Surroundings,
@@ -106,23 +112,18 @@ async function openFolders(
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const dir = join(config.stateDir, STORE_FOLDER);
-  const found = await openState(dir, () =>
-    openLmdbStore({ dir, bootId, clock: systemClock, onDamaged: around.onDefect }),
-  );
-  if (!found.ok) return failed({ exit: 32, why: found.fault.why });
-  const { store, after, report } = found.value;
-  opened.add("the store", () => store.close());
-  for (const line of report) log("daemon").fault(line);
-  const bytes = await recoverContent({
-    store,
+  const started = await startState({
     stateDir: config.stateDir,
     cacheDir: config.cacheDir,
-    after,
-    log: log("content"),
+    storeDir: dir,
+    now: systemClock.now(),
+    log: log("recover"),
+    open: () => openLmdbStore({ dir, bootId, clock: systemClock, onDamaged: around.onDefect }),
   });
-  const powerCut = after === "powerCut" || after === "lost";
-  if (after !== "clean") reconcileContent(store, bytes, { powerCut, now: systemClock.now() });
-  return ok({ store, strays: bytes.strays });
+  if (!started.ok) return failed({ exit: 32, why: started.fault.why });
+  const { store } = started.value;
+  opened.add("the store", () => store.close());
+  return started;
 }
 
 /** The tree can be listed, or it is known why not: offline and never listed. */

@@ -15,6 +15,8 @@ export interface OpenedState {
   readonly after: After;
   /** What a person should know, one sentence each; empty when all is well. */
   readonly report: readonly string[];
+  /** What the store lacks was looked for among the files. */
+  reconciled(): Promise<void>;
 }
 
 /** `open` opens the store of the state folder, which is `dir`. */
@@ -32,15 +34,15 @@ export async function openState(
     opened = await open();
   }
   if (!opened.ok) return opened;
-  const { store, recovered } = opened.value;
+  const { store, recovered, reconciled } = opened.value;
   report.push(...restoreReport(recovered), ...logReport(store.read));
-  return ok({ store, recovered, after: endedHow(recovered), report });
+  return ok({ store, recovered, after: endedHow(recovered), report, reconciled });
 }
 
 /** How the process before this one ended. */
 function endedHow({ how, damaged }: Recovered): After {
-  if (how === "fresh") return "lost";
-  if (how === "restored") return damaged ? "lost" : "powerCut";
+  if (how === "fresh" || damaged) return "lost";
+  if (how === "restored") return "powerCut";
   return how === "afterKill" ? "kill" : "clean";
 }
 

@@ -163,7 +163,11 @@ function asStoreFull(error: unknown, folder: string): unknown {
   return full ? new StoreFull("there is no room for the state folder's database") : error;
 }
 
-function hasRoom(folder: string): boolean {
+/**
+ * Whether a file could grow in the folder. To be asked before a file is opened: LMDB writes to its lock file through a mapping, which on a
+ * full disk ends the process.
+ */
+export function hasRoom(folder: string): boolean {
   const path = `${folder}/room`;
   try {
     writeFileSync(path, Buffer.alloc(ROOM_BYTES), { mode: 0o600 });

@@ -24,10 +24,10 @@ import { isReadable } from "./file-check.ts";
 import { createJournal, journalGenerations, journalPath, reopenJournal, type Journal } from "./journal.ts";
 import { assertStorable } from "./keys.ts";
 import { liveRanges } from "./live-range.ts";
-import type { LmdbFile, TableName } from "./lmdb-file.ts";
+import { hasRoom, type LmdbFile, type TableName } from "./lmdb-file.ts";
 import { digestOf, readMark, writeMark, type Mark } from "./mark.ts";
 import { migrate } from "./migrate.ts";
-import { CHECKPOINT, DISTRUST, LIVE } from "./paths.ts";
+import { CHECKPOINT, DISTRUST, LACKING, LIVE } from "./paths.ts";
 import { lockFolder, type ProcessLock } from "./process-lock.ts";
 import { recentRows, type RecentRows } from "./recent-rows.ts";
 import { decodeRow, encodeRow } from "./rows.ts";
@@ -90,6 +90,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Result<O
 
 async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result<OpenedStore, StoreFault>> {
   const { disk, dir, bootId } = settings;
+  if (!hasRoom(dir)) return failed({ kind: "full", why: `there is no room on the disk of ${dir}` });
   const mark = await readMark(disk, dir);
   const settled = await settle(settings, mark);
   if (!settled.ok) return settled;
@@ -126,8 +127,18 @@ async function openLocked(settings: Settings, lock: ProcessLock): Promise<Result
   if (unread) store.verifySoon();
   else await writeMark(disk, dir, { state: "running", bootId });
   // Also when the process that restored it died before anybody looked at what the power cut did to the bytes.
-  const recovered = store.read.meta.get("restored") === true ? { ...asFound, how: "restored" as const } : asFound;
-  return ok({ store, recovered: { ...recovered, commit } });
+  const how = store.read.meta.get("restored") === true ? "restored" : found.how;
+  const lacking = how !== "fresh" && (await disk.size(`${dir}/${LACKING}`)) !== undefined;
+  const recovered = { ...asFound, how, commit, ...(lacking ? { damaged: true as const } : {}) };
+  return ok({ store, recovered, reconciled: () => forgetLack(settings, store) });
+}
+
+/** What was found out of the files is safe before nobody asks for it any more. */
+async function forgetLack({ disk, dir }: Settings, store: Store): Promise<void> {
+  if ((await disk.size(`${dir}/${LACKING}`)) === undefined) return;
+  await store.barrier();
+  await disk.remove(`${dir}/${LACKING}`);
+  await disk.syncFolder(dir);
 }
 
 /** The journal to go on with, when the chain on disk is whole: after a clean end, or at the very start. */

@@ -14,3 +14,5 @@ export const SECOND = "restoring.second";
 export const ASIDE = "store.aside";
 /** There is one when the file in use was found to be damaged: it is not believed at the next start. */
 export const DISTRUST = "distrust";
+/** There is one from before a store that lacks commits is put in place until its bytes on disk were reconciled with it. */
+export const LACKING = "lacking";

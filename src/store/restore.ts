@@ -6,14 +6,15 @@
  *  2. Replay the journals in the order of their generations: commits the checkpoint has are skipped; the first line that is torn and
  *     the first gap in the numbers of commits end the replay.
  *  3. Note in the new file that it was restored (whoever has reconciled the bytes with it removes the note), and sync it.
- *  4. Move the old file aside (an earlier one aside gives way), move the new one to its place.
+ *  4. When commits are missing, leave word of it (`lacking`) that lasts until the bytes were reconciled with what is here.
+ *  5. Move the old file aside (an earlier one aside gives way), move the new one to its place.
  * When checkpoint or journals are themselves damaged, the old file is a second starting point, if it can be read to its end (every row
  * has a checksum) and goes further. It never deletes the file it distrusts, never changes checkpoint or journals.
  */
 import { hasBelievableLine, journalGenerations, journalPath, readJournal, type Change } from "./journal.ts";
-import type { Disk } from "./disk.ts";
+import { replaceFile, type Disk } from "./disk.ts";
 import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
-import { ASIDE, CHECKPOINT, LIVE, RESTORING, SECOND } from "./paths.ts";
+import { ASIDE, CHECKPOINT, LACKING, LIVE, RESTORING, SECOND } from "./paths.ts";
 import { TABLES } from "./schema.ts";
 import type { Key } from "./store.ts";
 
@@ -37,19 +38,32 @@ type Replayed = Omit<Restored, "aside">;
 
 const CHANGES_AT_ONCE = 5_000;
 
-/**
- * Undefined when there is nothing to restore from. `powerMayHaveBeenCut`: the old file may show anything then, so it is looked at only when
- * the others are damaged.
- */
+/** What is known of the store that was there. */
+export interface Before {
+  /** The old file may show anything then, so it is looked at only when the others are damaged. */
+  readonly powerMayHaveBeenCut: boolean;
+  /** It had more than the commits up to this one. */
+  hadMore(commit: number): boolean;
+}
+
+/** Undefined when there is nothing to restore from. */
 export async function restore(
   { disk, dir: folder, isReadable }: Pick<Place, "disk" | "isReadable"> & { readonly dir: string },
-  powerMayHaveBeenCut: boolean,
+  { powerMayHaveBeenCut, hadMore }: Before,
 ): Promise<Restored | undefined> {
   const generations = await journalGenerations(disk, folder);
   const place: Place = { disk, folder, generations, isReadable };
   const chain = await fromChain(place);
   const best = chain && !chain.damaged && powerMayHaveBeenCut ? chain : ((await fromLive(place, chain)) ?? chain);
-  return best && { ...best, aside: await putInPlace(disk, folder) };
+  if (!best) return undefined;
+  const damaged = best.damaged || hadMore(best.commit);
+  if (damaged) await leaveWord(disk, folder);
+  return { ...best, damaged, aside: await putInPlace(disk, folder) };
+}
+
+/** Step 4. */
+export function leaveWord(disk: Disk, folder: string): Promise<void> {
+  return replaceFile(disk, folder, LACKING, "");
 }
 
 /** From the checkpoint, or from nothing when there never was one. */
@@ -169,7 +183,7 @@ function apply(file: LmdbFile, table: number, key: Key, row: unknown): void {
   else file.put(name, key, JSON.stringify(row));
 }
 
-/** Step 4. True when there was an old file. */
+/** Step 5. True when there was an old file. */
 async function putInPlace(disk: Disk, folder: string): Promise<boolean> {
   const old = (await disk.size(`${folder}/${LIVE}`)) !== undefined;
   if (old) await disk.rename(`${folder}/${LIVE}`, `${folder}/${ASIDE}`);

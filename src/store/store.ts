@@ -61,13 +61,15 @@ export interface Recovered {
   readonly commit: number;
   /** What a restore could not bring back, for a person. */
   readonly lost?: string;
-  /** Something that had been made safe could not be read: files that no row names may be needed. */
+  /** Something that had been recorded could not be read: files that no row names may be needed. Said until `reconciled`. */
   readonly damaged?: true;
 }
 
 export interface OpenedStore {
   readonly store: Store;
   readonly recovered: Recovered;
+  /** Files that no row names are out of the way: `damaged` is not said again, whatever is killed or cut from now on. */
+  reconciled(): Promise<void>;
 }
 
 /** The disk of the state folder is full; becomes ENOSPC at the door. */

@@ -10,6 +10,7 @@
  *   mark `opening` of this boot                            the last process died while opening it: let a child read it first
  *   anything else                                          restore it, or refuse when there is nothing to restore from
  */
+import { unusable } from "../base/unusable.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import { READ_FIRST_BYTES_MAX } from "../model/limits.ts";
 import type { Disk } from "./disk.ts";
@@ -17,7 +18,7 @@ import { journalGenerations, journalPath } from "./journal.ts";
 import { openLmdbFile, type LmdbFile } from "./lmdb-file.ts";
 import { digestOf, type Mark } from "./mark.ts";
 import { CHECKPOINT, DISTRUST, LIVE } from "./paths.ts";
-import { restore, type Restored } from "./restore.ts";
+import { leaveWord, restore, type Before, type Restored } from "./restore.ts";
 import { StoreFull, type Recovered, type StoreFault } from "./store.ts";
 
 export interface Found extends Omit<Recovered, "commit"> {
@@ -49,7 +50,7 @@ export async function settle(place: Place, mark: Mark | undefined): Promise<Resu
       return ok({ how: "afterKill", unread: true });
     if (await place.isReadable(live)) return ok({ how: "afterKill" });
   }
-  const restored = await restore(place, mark !== undefined);
+  const restored = await restore(place, before(mark, bootId));
   if (restored) {
     await disk.remove(`${dir}/${DISTRUST}`);
     return ok(asRestored(restored, mark, bootId));
@@ -58,8 +59,9 @@ export async function settle(place: Place, mark: Mark | undefined): Promise<Resu
   return failed({ kind: "corrupt", why });
 }
 
-/** Nothing was ever committed here: what an interrupted first start left is removed. */
+/** Nothing was ever committed here: what an interrupted first start left is removed. It knows nothing of the files that may be there. */
 async function startOver({ disk, dir }: Place): Promise<Result<Found, StoreFault>> {
+  await leaveWord(disk, dir);
   await disk.remove(`${dir}/${LIVE}`);
   await disk.remove(`${dir}/${LIVE}-lock`);
   for (const generation of await journalGenerations(disk, dir)) await disk.remove(journalPath(dir, generation));
@@ -91,7 +93,7 @@ export async function openOrRestore(
   const file = openFile(`${dir}/${LIVE}`);
   if (file.ok) return ok({ file: file.value, found });
   if (file.fault.kind !== "corrupt" || found.how === "fresh" || found.how === "restored") return file;
-  const restored = await restore(place, true);
+  const restored = await restore(place, { ...before(mark, bootId), powerMayHaveBeenCut: true });
   if (!restored) return file;
   const again = openFile(`${dir}/${LIVE}`);
   if (!again.ok) return again;
@@ -101,15 +103,25 @@ export async function openOrRestore(
 const DAMAGED = "the database was damaged; what was not yet safe against a power cut is gone";
 
 /** After a power cut the chain has all that was promised; else only when it goes as far as the last commit of a clean end. */
-function asRestored({ commit, lost, damaged }: Restored, mark: Mark | undefined, bootId: string): Found {
-  const running = mark?.state !== "clean" && mark?.bootId === bootId;
-  const short = mark?.state === "clean" && mark.commit !== undefined && commit < mark.commit;
-  const isDamage = damaged || running || short || mark === undefined;
-  const why = running ? DAMAGED : lost;
+function before(mark: Mark | undefined, bootId: string): Before {
+  const short = (commit: number): boolean =>
+    mark?.state === "clean" && mark.commit !== undefined && commit < mark.commit;
+  return {
+    powerMayHaveBeenCut: mark !== undefined,
+    hadMore: (commit) => mark === undefined || wasRunning(mark, bootId) || short(commit),
+  };
+}
+
+function wasRunning(mark: Mark | undefined, bootId: string): boolean {
+  return mark?.state !== "clean" && mark?.bootId === bootId;
+}
+
+function asRestored({ lost, damaged }: Restored, mark: Mark | undefined, bootId: string): Found {
+  const why = wasRunning(mark, bootId) ? DAMAGED : lost;
   return {
     how: "restored",
     ...(why === undefined ? {} : { lost: why }),
-    ...(isDamage ? { damaged: true } : {}),
+    ...(damaged ? { damaged: true } : {}),
   };
 }
 
@@ -125,11 +137,17 @@ function openFile(path: string): Result<LmdbFile, StoreFault> {
 /** The fault that an error of the file system stands for, if it is one. */
 export function asStoreFault(error: unknown): StoreFault | undefined {
   if (error instanceof StoreFull) return { kind: "full", why: error.message };
-  const { code, path } = error as NodeJS.ErrnoException;
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-    return { kind: "denied", why: `no permission to use ${path ?? "the state folder"}` };
-  if (code === "EEXIST" || code === "ENOTDIR")
-    return { kind: "denied", why: `${path ?? "the state folder"} is not a folder` };
-  if (code === "ENOSPC" || code === "EDQUOT") return { kind: "full", why: "there is no room for the state folder" };
-  return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  const kind = KINDS[code ?? ""];
+  return kind && { kind, why: unusable(error) ?? "the state folder cannot be used" };
 }
+
+const KINDS: Readonly<Record<string, StoreFault["kind"]>> = {
+  EACCES: "denied",
+  EPERM: "denied",
+  EROFS: "denied",
+  EEXIST: "denied",
+  ENOTDIR: "denied",
+  ENOSPC: "full",
+  EDQUOT: "full",
+};

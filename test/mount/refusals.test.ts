@@ -1,5 +1,6 @@
 /** Bad input gets one clear line and the right exit status; nothing is lost and no stack trace is shown. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,3 +114,49 @@ test("refusals: HTML instead of JSON from the service changes nothing and the mo
     await mount.dispose();
   }
 });
+
+/** Takes away the right to write, for root too: the folder is bound to itself read-only. */
+const isRoot = process.getuid?.() === 0;
+const skip = isRoot ? false : "no right to mount";
+
+test(
+  "refusals: folders that cannot be made, written or filled end a start with 32 and one line",
+  { skip },
+  async () => {
+    const [state, cache, runtime] = [join(home, "s"), join(home, "k"), join(home, "r")];
+    const refused = async (what: RegExp): Promise<void> => {
+      for (const how of [[], ["--foreground"]])
+        try {
+          assertRefused(await mountProgram(join(home, "mnt"), "-o", `endpoint=${sim.url}`, ...how), 32, what);
+        } catch (error) {
+          await run("fusermount", ["-uz", join(home, "mnt")]);
+          throw error;
+        }
+    };
+    const on = async (folder: string, args: readonly string[], then: () => Promise<void>): Promise<void> => {
+      mkdirSync(folder, { recursive: true });
+      execFileSync("mount", [...args, folder]);
+      try {
+        await then();
+      } finally {
+        execFileSync("umount", ["-l", folder]);
+      }
+    };
+    const readOnly = async (folder: string, what: RegExp): Promise<void> => {
+      mkdirSync(folder, { recursive: true });
+      await on(folder, ["--bind", folder], async () => {
+        execFileSync("mount", ["-o", "remount,bind,ro", folder]);
+        await refused(what);
+      });
+    };
+    await readOnly(state, /read-only/);
+    rmSync(state, { recursive: true, force: true });
+    await on(state, ["-t", "tmpfs", "-o", "size=64k", "none"], () => refused(/no room/));
+    await readOnly(cache, /read-only/);
+    rmSync(cache, { recursive: true, force: true });
+    writeFileSync(cache, "a file");
+    await refused(/a file is where a folder/);
+    rmSync(cache);
+    await readOnly(runtime, /read-only|cannot be made/);
+  },
+);

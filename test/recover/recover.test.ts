@@ -12,7 +12,7 @@ import type { Recovered } from "../../src/store/store.ts";
 const opening = (how: Recovered["how"], lost?: string) => {
   const store = memoryStore();
   const recovered: Recovered = { how, commit: 3, ...(lost === undefined ? {} : { lost }) };
-  return { store, open: async () => ok({ store, recovered }) };
+  return { store, open: async () => ok({ store, recovered, reconciled: async () => undefined }) };
 };
 
 test("an ordinary start and a start after a kill have nothing to say", async () => {
