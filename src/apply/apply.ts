@@ -4,11 +4,13 @@
  * After each: WF(Mirror), WF(Local), Local = what the person sees, and no byte is without a node.
  */
 import type { Result } from "../base/result.ts";
+import type { Stepwise } from "../base/stepwise.ts";
 import type { Conflict, Script } from "../merge/merge.ts";
 import type { CloudChange } from "../model/change.ts";
 import type { Fault } from "../model/fault.ts";
 import type { BlobId, ItemId, ItemKey } from "../model/ids.ts";
 import type { CloudItem } from "../model/item.ts";
+import type { Reader } from "../store/store.ts";
 
 export interface Batch {
   /** Any order, duplicates allowed: the last entry of an id wins. */
@@ -59,6 +61,8 @@ export interface Applied {
 }
 
 export interface Apply {
+  /** What of the changes a batch needs: not those that tell what is known already. May be carried out in turns with everything else. */
+  news(changes: readonly CloudChange[]): Stepwise<readonly CloudChange[]>;
   batch(batch: Batch): Result<Applied, Incomplete>;
   /**
    * The request of `pushed` was answered with `item` (undefined: the item is gone now, as asked). `blob` is what an upload
@@ -69,6 +73,9 @@ export interface Apply {
   giveNamesBack(): Applied | undefined;
   /** What is to be sent now, checked by the strict executor; a `Defect`-free refusal names what went wrong. Its `left` is without local-only nodes. */
   plan(): Result<Script, Fault>;
+  /** The same in small steps, so that others have their turn: first what no plan is to see is settled, then the plan is made. Between steps `read` must not change: a snapshot, or carried out at once. */
+  tidy(read: Reader): Stepwise<void>;
+  planOn(read: Reader): Stepwise<Result<Script, Fault>>;
 }
 
 export interface Pushed {

@@ -9,6 +9,7 @@
  * when the file was deleted here meanwhile: then the item is one to delete, or the file in its place takes it over.
  */
 import { failed, ok, type Result } from "../base/result.ts";
+import type { Stepwise } from "../base/stepwise.ts";
 import type { CloudChange } from "../model/change.ts";
 import { itemKey, ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
 import { contentVersion, type CloudItem, type MirrorItem } from "../model/item.ts";
@@ -58,7 +59,32 @@ export function readChanges(
 /** A Mirror row of an item; `held` fills in what the answer left out. */
 export function rowOf(item: CloudItem, parent: ItemKey, held?: MirrorItem): MirrorItem {
   const { parentId: _, ...rest } = completed(item, held);
-  return { ...rest, parent };
+  // The feed may leave the address out, which is one of the place.
+  const webUrl = held?.parent === parent && held.name === item.name ? held.webUrl : undefined;
+  return { ...(webUrl === undefined ? {} : { webUrl }), ...rest, parent };
+}
+
+/**
+ * The last entry of each id, without those that say what the Mirror says: our own changes come back by thousands. With a tombstone among
+ * them every entry counts, since what is below it may contradict it.
+ */
+export function* newsOf(read: Reader, changes: readonly CloudChange[]): Stepwise<readonly CloudChange[]> {
+  if (changes.some((change) => change.deleted)) return changes;
+  const last = new Map<ItemId, CloudChange & { deleted: false }>();
+  for (const change of changes) if (!change.deleted) last.set(change.item.id, change);
+  const news: CloudChange[] = [];
+  for (const change of last.values()) {
+    yield;
+    if (!isEcho(read, change.item)) news.push(change);
+  }
+  return news;
+}
+
+function isEcho(read: Reader, item: CloudItem): boolean {
+  const node = read.ids.get(item.id);
+  const parent = item.parentId === undefined ? ROOT : read.ids.get(item.parentId);
+  const held = node === undefined ? undefined : read.mirror.get(node);
+  return held !== undefined && parent !== undefined && sameRow(held, rowOf(item, parent, held));
 }
 
 class Intake {

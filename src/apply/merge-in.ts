@@ -3,9 +3,10 @@
  * follow their new nodes, identities that turned out to be one are joined, the log keeps what is still to be said.
  * When nothing differs locally the rows are simply written.
  */
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { Conflict, Overlay, Rebased, Tree, TreeNode } from "../merge/merge.ts";
 import { rebase } from "../merge/rebase.ts";
-import { overlaid } from "../merge/tree-view.ts";
+import { overlaid, sameState } from "../merge/tree-view.ts";
 import { itemKey, type BlobId, type ItemKey } from "../model/ids.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import { ofNode } from "../oplog/oplog.ts";
@@ -54,6 +55,18 @@ export function decide(read: Reader, incoming: Incoming, settings: MergeSettings
   return read.local.count === 0 && incoming.claimed.size === 0 ? undefined : rebaseOn(read, incoming, settings);
 }
 
+/** Whether the rows say of any item that it is elsewhere, gone, new or other bytes: new tags alone change nothing here. */
+export function isNews(read: Reader, { rows, claimed }: Incoming): boolean {
+  if (claimed.size > 0) return true;
+  for (const [node, row] of rows) {
+    const held = read.mirror.get(node);
+    if (!row || !held || row.id !== held.id || row.kind !== held.kind) return true;
+    const [told, known] = [nodeOf(row), nodeOf(held)];
+    if (!sameState(told, known) || told.bytes?.hash !== known.bytes?.hash || row.size !== held.size) return true;
+  }
+  return false;
+}
+
 /** To be called before anything else changes the store. */
 export function writeIn(tx: Writer, decision: Decision | undefined, incoming: Incoming): Applied {
   if (decision) return write({ ...decision, tx });
@@ -85,7 +98,7 @@ export function unhashedConflicts({ rebased, local }: Decision): BlobId[] {
 function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): Decision {
   const base = overlaid(mirrorTree(read), new Map([...incoming.claimed].map(([node, row]) => [node, nodeOf(row)])));
   const local = new Map([...localOverlay(read, base), ...unsaid(read, incoming, base)]);
-  const localOnly = localOnlyNodes(read, local, settings);
+  const localOnly = atOnce(localOnlyInSteps(read, local, settings));
   const remote = new Map([...incoming.rows].map(([node, row]) => [node, row && nodeOf(row)] as const));
   let next = incoming.nextNode;
   const rebased = rebase({
@@ -163,9 +176,12 @@ function noteConflicts({ tx, rebased, local, settings, nameOf }: Merge): void {
   }
 }
 
-export function localOnlyNodes(read: Reader, local: Overlay, settings: MergeSettings): Set<ItemKey> {
+export function* localOnlyInSteps(read: Reader, local: Overlay, settings: MergeSettings): Stepwise<Set<ItemKey>> {
   const nodes = new Set<ItemKey>();
-  for (const [node, state] of local) if (state && isLocalOnly(read, node, settings.localOnlyPatterns)) nodes.add(node);
+  for (const [node, state] of local) {
+    yield;
+    if (state && isLocalOnly(read, node, settings.localOnlyPatterns)) nodes.add(node);
+  }
   return nodes;
 }
 

@@ -6,17 +6,18 @@
 import type { Clock } from "../base/clock.ts";
 import { log as openLog, type Log } from "../base/log.ts";
 import { failed, ok } from "../base/result.ts";
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import { DEFAULT_LOCAL_ONLY_NAMES } from "../model/name.ts";
-import { ROOT } from "../model/ids.ts";
+import { ROOT, type ItemKey } from "../model/ids.ts";
 import { dropNode } from "../oplog/oplog.ts";
-import type { Store, Writer } from "../store/store.ts";
+import type { Reader, Store, Writer } from "../store/store.ts";
 import { acknowledgeIn } from "./acknowledge.ts";
 import type { Apply, Batch } from "./apply.ts";
 import { forgetAsked } from "./echo.ts";
 import { noteForeignParks, sweepForeignParks } from "./foreign-parks.ts";
-import { readChanges, type Incoming } from "./incoming.ts";
-import { decide, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
-import { hasOvertakenBytes, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
+import { newsOf, readChanges, type Incoming } from "./incoming.ts";
+import { decide, isNews, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
+import { hasOvertakenBytes, isLeftover, isParkLeftover, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
 
 export interface ApplyOptions {
   readonly store: Store;
@@ -41,11 +42,12 @@ export function storeApply(options: ApplyOptions): Apply {
     now: clock.now(),
   });
   return {
+    news: (changes) => newsOf(store.read, changes),
     batch(batch) {
       const now = settings();
       const read = readChanges(store.read, batch.changes, { read: new Set(batch.read), now: now.now });
       if (!read.ok) return failed({ kind: "incomplete", read: read.fault });
-      const decision = decide(store.read, read.value, now);
+      const decision = isNews(store.read, read.value) ? decide(store.read, read.value, now) : undefined;
       const freeze = decision ? unhashedConflicts(decision).filter((blob) => !batch.unhashed?.includes(blob)) : [];
       if (freeze.length > 0) return failed({ kind: "incomplete", read: [], freeze });
       return ok(
@@ -60,9 +62,15 @@ export function storeApply(options: ApplyOptions): Apply {
     acknowledge: (pushed, item) => store.transact((tx) => acknowledgeIn(tx, { pushed, item }, settings())),
     giveNamesBack: () => (options.readOnly ? undefined : sweepForeignParks(store, settings())),
     plan() {
-      if (hasOvertakenBytes(store.read)) store.transact((tx) => mergeIn(tx, nothingNew(tx), settings()));
-      sweep(store);
-      return ok(planFrom(store.read, { ...settings(), log, report: (report) => options.report?.(report) }));
+      atOnce(this.tidy(store.read));
+      return atOnce(this.planOn(store.read));
+    },
+    *tidy(read) {
+      if (yield* hasOvertakenBytes(read)) store.transact((tx) => mergeIn(tx, nothingNew(tx), settings()));
+      yield* sweep(store, read);
+    },
+    *planOn(read) {
+      return ok(yield* planFrom(read, { ...settings(), log, report: (report) => options.report?.(report) }));
     },
   };
 }
@@ -76,15 +84,22 @@ function noteProgress(tx: Writer, batch: Batch, now: number): void {
   if (batch.enumerated) tx.meta.put("enumerated", true);
 }
 
-function sweep(store: Store): void {
-  const { records, parks, sent } = leftovers(store.read);
-  if (records.length + parks.length + sent.length === 0) return;
-  store.transact((tx) => {
-    for (const node of records) dropNode(tx, node);
-    for (const node of parks) tx.parks.remove(node);
-    for (const node of sent) forgetAsked(tx, node);
-  });
+/** Some at a time; each is looked at once more in the transaction that drops it. */
+function* sweep(store: Store, read: Reader): Stepwise<void> {
+  const { records, parks, sent } = yield* leftovers(read);
+  const drop = function* (all: readonly ItemKey[], still: typeof isLeftover, one: (tx: Writer, node: ItemKey) => void) {
+    for (let at = 0; at < all.length; at += SWEPT_AT_ONCE) {
+      yield;
+      const some = all.slice(at, at + SWEPT_AT_ONCE);
+      store.transact((tx) => some.filter((node) => still(tx, node)).forEach((node) => one(tx, node)));
+    }
+  };
+  yield* drop(records, isLeftover, dropNode);
+  yield* drop(parks, isParkLeftover, (tx, node) => tx.parks.remove(node));
+  yield* drop(sent, isLeftover, forgetAsked);
 }
+
+const SWEPT_AT_ONCE = 64;
 
 function nothingNew(tx: Writer): Incoming {
   return { rows: new Map(), claimed: new Map(), nextNode: (tx.meta.get("nextNode") as number | undefined) ?? ROOT + 1 };

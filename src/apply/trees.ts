@@ -1,4 +1,5 @@
 /** The tables as the merge sees them: the Mirror as a tree, the Local rows as the differences to it. */
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { Bytes, Overlay, Tree, TreeNode } from "../merge/merge.ts";
 import { ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
 import { blobId } from "../model/ids.ts";
@@ -39,9 +40,15 @@ const HASH_OF_NOTHING = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /** The Local rows; a file without bytes of its own has those that `base` has. */
 export function localOverlay(read: Reader, base: Tree): Overlay {
+  return atOnce(overlayInSteps(read, base));
+}
+
+export function* overlayInSteps(read: Reader, base: Tree): Stepwise<Overlay> {
   const overlay = new Map<ItemKey, TreeNode | null>();
-  for (const [node, row] of read.local.range())
+  for (const [node, row] of read.local.range()) {
+    yield;
     overlay.set(node, isGone(row) ? null : localNode(read, { node, row, base }));
+  }
   return overlay;
 }
 

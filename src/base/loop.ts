@@ -4,6 +4,7 @@
  */
 import { assert } from "./assert.ts";
 import type { Clock } from "./clock.ts";
+import { someSteps, type Stepwise } from "./stepwise.ts";
 
 export interface Loop {
   wake(): void;
@@ -56,4 +57,18 @@ export function startLoop(options: LoopOptions): Loop {
 /** Lets everything else that is ready run first: to be awaited between the parts of a long piece of work. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Carries out stepwise work, `steps` at a time; everything else has its turn between. Undefined: given up because `signal` aborted. */
+export async function inTurns<T>(work: Stepwise<T>, steps: number, signal?: AbortSignal): Promise<T | undefined> {
+  try {
+    for (;;) {
+      const done = someSteps(work, steps);
+      if (done) return done.value;
+      await breathe();
+      if (signal?.aborted) return undefined;
+    }
+  } finally {
+    work.return(undefined as never);
+  }
 }

@@ -4,12 +4,12 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { limit } from "../base/limit.ts";
-import { startLoop } from "../base/loop.ts";
+import { breathe, startLoop } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import type { Content } from "../content/content.ts";
 import { isPinned } from "../content/evict.ts";
-import type { ItemKey } from "../model/ids.ts";
-import { BACKOFF_MOST_MS, PINS_FETCHED_AT_ONCE_MAX, PINS_INTERVAL_MS } from "../model/limits.ts";
+import { itemKey, ROOT, type ItemKey } from "../model/ids.ts";
+import { BACKOFF_MOST_MS, PINS_FETCHED_AT_ONCE_MAX, PINS_INTERVAL_MS, PINS_ROWS_PER_TURN } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { localChildren, viewLocal } from "../store/tree.ts";
 
@@ -33,7 +33,7 @@ export function keepPinned(options: PinsOptions): Pins {
   const round = async (signal: AbortSignal): Promise<number> => {
     const beganAt = clock.now();
     if (beganAt < nextLookAt) return nextLookAt - beganAt;
-    const pinned = pinnedFiles(read);
+    const pinned = await pinnedFiles(read);
     nextLookAt = clock.now() + Math.max(PINS_INTERVAL_MS, 20 * (clock.now() - beganAt));
     let missed = false;
     let offline = false;
@@ -70,8 +70,21 @@ export function* filesBelow(read: Reader, node: ItemKey): Iterable<ItemKey> {
 }
 
 /** Collected first: the tree may change while files are fetched. */
-function pinnedFiles(read: Reader): readonly ItemKey[] {
-  const roots = [...read.facts.range()].filter(([, facts]) => facts.pin === 1).map(([node]) => node);
-  const files = roots.flatMap((root) => [...filesBelow(read, root)]);
-  return [...new Set(files)].filter((node) => isPinned(read, node));
+async function pinnedFiles(read: Reader): Promise<readonly ItemKey[]> {
+  const files = new Set<ItemKey>();
+  for (const root of await pinnedRoots(read)) for (const file of filesBelow(read, root)) files.add(file);
+  return [...files].filter((node) => isPinned(read, node));
+}
+
+/** Many nodes have facts, few a pin: looked through in turns with everything else. */
+async function pinnedRoots(read: Reader): Promise<readonly ItemKey[]> {
+  const roots: ItemKey[] = [];
+  for (let start = ROOT; ;) {
+    const rows = [...read.facts.range({ start, limit: PINS_ROWS_PER_TURN })];
+    for (const [node, facts] of rows) if (facts.pin === 1) roots.push(node);
+    const last = rows.at(-1)?.[0];
+    if (last === undefined || rows.length < PINS_ROWS_PER_TURN) return roots;
+    start = itemKey(last + 1);
+    await breathe();
+  }
 }

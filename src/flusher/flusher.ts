@@ -18,6 +18,12 @@ import type { Fault } from "../model/fault.ts";
 import type { ItemKey, OpId } from "../model/ids.ts";
 import type { Store } from "../store/store.ts";
 
+/** A plan for more nodes than `atOnce` is made in turns of that many steps, on a snapshot. */
+export interface PlanSteps {
+  readonly atOnce: number;
+  readonly perTurn: number;
+}
+
 export interface FlusherOptions {
   readonly store: Store;
   readonly apply: Apply;
@@ -30,6 +36,7 @@ export interface FlusherOptions {
   readonly log: Log;
   /** The settle window: how long an item and its name stay quiet before it is sent. */
   readonly writeBackMs: number;
+  readonly planning?: PlanSteps;
   /** Being written to: the last close has not come yet. */
   isOpen(node: ItemKey): boolean;
   /** Deleted here while somebody has it open whose bytes are not all here: its delete waits, so that reading can go on. */

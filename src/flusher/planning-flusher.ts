@@ -28,7 +28,7 @@ import type { End, Pushing } from "./pushing.ts";
 import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
 import { runStep } from "./run-step.ts";
-import { isDelete, isNamespace, isUpload, type Entry } from "./schedule.ts";
+import { isDelete, isNamespace, isSameStep, isUpload, type Entry } from "./schedule.ts";
 import { dropSession } from "./session.ts";
 import { statusOf } from "./status.ts";
 import { Superseded } from "./superseded.ts";
@@ -75,6 +75,9 @@ class Engine implements Flusher {
   /** When that look has to be repeated in any case. */
   #lookAt = 0;
   #roundAt = 0;
+  /** A plan that is being made in turns with everything else, and the steps that ended meanwhile: it may not know. */
+  #making: Promise<void> = Promise.resolve();
+  #ends: { readonly entry: Entry; readonly end: End }[] = [];
   #askers: { readonly at: number; answer(): void }[] = [];
 
   constructor(options: FlusherOptions) {
@@ -142,8 +145,9 @@ class Engine implements Flusher {
   }
 
   status(): FlushStatus {
-    const { stale, mayShow, current } = this.#planning;
-    if (stale && (mayShow || current.entries.every((entry) => entry.state === "done"))) this.#plan();
+    const { stale, mayShow, isQuick, making, current } = this.#planning;
+    const isEmpty = current.entries.every((entry) => entry.state === "done");
+    if (stale && !making && (mayShow || (isQuick && isEmpty))) this.#plan();
     return statusOf({
       read: this.#options.store.read,
       planning: this.#planning,
@@ -181,6 +185,7 @@ class Engine implements Flusher {
     cancel();
     this.#stopping.abort();
     await this.#loop.stop();
+    await this.#making;
     await Promise.all([...this.#running.values()].map(({ done }) => done));
     for (const { answer } of this.#askers) answer();
     return this.status();
@@ -269,7 +274,21 @@ class Engine implements Flusher {
   }
 
   #plan(): void {
-    this.#planning.make();
+    this.#ends = [];
+    const making = this.#planning.make({ signal: this.#stopping.signal, made: () => this.#planned() });
+    if (!making) return;
+    this.#making = making
+      .catch((error: unknown) => this.#options.onDefect(error))
+      .finally(() => {
+        this.#changed = true;
+        this.#loop.wake();
+      });
+  }
+
+  #planned(): void {
+    for (const { entry, end } of this.#ends)
+      for (const each of this.#planning.current.of(entry.step.node))
+        if (isSameStep(each, entry)) each.state = stateAfter(end, true);
     for (const entry of this.#planning.current.entries) {
       const mine = this.#running.get(entry.step.node);
       if (!mine) continue;
@@ -284,7 +303,7 @@ class Engine implements Flusher {
   #start(): void {
     const plan = this.#planning.current;
     // Deletions are judged as a whole: those of a plan that knows of all.
-    const mayDelete = !this.#planning.moved;
+    const mayDelete = !this.#planning.moved && !this.#planning.making;
     const groups = new Set(
       plan
         .others()
@@ -357,6 +376,7 @@ class Engine implements Flusher {
 
   async #ended(entry: Entry, end: End): Promise<void> {
     const { node, action } = entry.step;
+    if (this.#planning.making) this.#ends.push({ entry, end });
     for (const each of [entry, ...this.#planning.current.of(node)])
       if (each.state === "running") each.state = stateAfter(end, isSameStep(each, entry));
     this.#planning.advance();
@@ -417,7 +437,7 @@ class Engine implements Flusher {
     const now = this.#options.clock.now();
     const pause = this.#waits.pause();
     if (pause && pause.until > now) return pause.until - now;
-    if (this.#running.size > 0) return BUSY_NAP_MS;
+    if (this.#running.size > 0 || this.#planning.making) return BUSY_NAP_MS;
     let next = this.#readiness.nextAt(this.#planning.current, now + IDLE_NAP_MS);
     if (this.#fullUntil > now) next = Math.min(next, this.#fullUntil);
     if (this.#planning.stale && this.#planning.nextAt > now) next = Math.min(next, this.#planning.nextAt);
@@ -437,7 +457,8 @@ class Engine implements Flusher {
     const pause = this.#waits.pause();
     if (this.#waits.isPaused() && pause) return pause.fault.kind !== "offline" && pause.fault.kind !== "signedOut";
     if (this.#planning.fault) return false;
-    if (this.#planning.stale || this.#unresolved.size > 0 || this.#running.size > 0) return true;
+    if (this.#planning.stale || this.#planning.making || this.#unresolved.size > 0 || this.#running.size > 0)
+      return true;
     const locked = (entry: Entry): boolean => this.#waits.lockedSince(entry.step.node, at);
     return this.#planning.current.entries.some((entry) => {
       if (entry.state === "done") return false;
@@ -452,20 +473,6 @@ class Engine implements Flusher {
 function stateAfter(end: End, same: boolean): Entry["state"] {
   if (!same) return "todo";
   return end.end === "done" ? "done" : end.end === "stale" ? "void" : "todo";
-}
-
-/** The plan in use may be newer than the one the step was started from. */
-function isSameStep(a: Entry, b: Entry): boolean {
-  if (a === b) return true;
-  if (a.step.action !== b.step.action) return false;
-  if (isUpload(a.step) && isUpload(b.step) && a.step.bytes.version !== b.step.bytes.version) return false;
-  const place = (entry: Entry): string =>
-    "parent" in entry.step
-      ? `${entry.step.parent}/${entry.step.name}`
-      : "mtime" in entry.step
-        ? `${entry.step.mtime}`
-        : "";
-  return place(a) === place(b);
 }
 
 /** Moves and deletes that hang together go one at a time. */

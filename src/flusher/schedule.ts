@@ -2,6 +2,7 @@
  * One plan while it is carried out: which of its steps may start now, and what the others wait for. A plan stays usable while
  * answers are what it expected; every step is checked again against the trees when it starts.
  */
+import type { Stepwise } from "../base/stepwise.ts";
 import { DELETE_BURST_MS } from "../model/limits.ts";
 import type { Script, Step } from "../merge/merge.ts";
 import type { ItemKey } from "../model/ids.ts";
@@ -46,8 +47,9 @@ export const EMPTY: Schedule = {
   standing: () => ({ state: "pending" }),
 };
 
-export function schedule(read: Reader, script: Script): Schedule {
-  const entries = entriesOf(read, script);
+/** `then`: the tables the script was made from, which do not change between steps. */
+export function* schedule(read: Reader, script: Script, then: Reader): Stepwise<Schedule> {
+  const entries = yield* entriesOf(then, script);
   const own = (entry: Entry): OpState => standingOf(read, entry.step.node);
   const inherited = new Map<Entry, OpState>();
   const standing = (entry: Entry): OpState => {
@@ -57,6 +59,7 @@ export function schedule(read: Reader, script: Script): Schedule {
   // In the plan's order whatever a step needs comes first: one pass hands a park on to all that depend on it.
   const passed = new Map<Entry, OpState>();
   for (const entry of entries) {
+    yield;
     for (const need of entry.needs) if (!passed.has(need)) passed.set(need, standing(need));
     const stuck = entry.needs.map((need) => passed.get(need)).find((state) => state && waitsForPerson(state));
     if (stuck) inherited.set(entry, stuck);
@@ -73,8 +76,8 @@ export function schedule(read: Reader, script: Script): Schedule {
   };
 }
 
-function entriesOf(read: Reader, script: Script): Entry[] {
-  const touched = lastTouches(read, script.steps);
+function* entriesOf(read: Reader, script: Script): Stepwise<Entry[]> {
+  const touched = yield* lastTouches(read, script.steps);
   const groups = groupsOf(script);
   const lastDelete = script.steps.reduce(
     (last, step, i) => (isDelete(step) ? Math.max(last, touched[i] ?? 0) : last),
@@ -118,6 +121,20 @@ export function isDelete(step: Step): boolean {
 
 export function isUpload(step: Step): step is Step & { action: "createFile" | "writeContent" } {
   return step.action === "createFile" || step.action === "writeContent";
+}
+
+/** The plan in use may be newer than the one the step was started from. */
+export function isSameStep(a: Entry, b: Entry): boolean {
+  if (a === b) return true;
+  if (a.step.action !== b.step.action) return false;
+  if (isUpload(a.step) && isUpload(b.step) && a.step.bytes.version !== b.step.bytes.version) return false;
+  const place = (entry: Entry): string =>
+    "parent" in entry.step
+      ? `${entry.step.parent}/${entry.step.name}`
+      : "mtime" in entry.step
+        ? `${entry.step.mtime}`
+        : "";
+  return place(a) === place(b);
 }
 
 export function nodesOf(step: Step): readonly ItemKey[] {

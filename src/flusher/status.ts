@@ -47,6 +47,9 @@ export function statusOf(parts: StatusParts): FlushStatus {
     counts.pending += parts.read.ops.count;
     because(planning.fault.why, parts.read.ops.count);
   }
+  // A plan that is yet to be made knows of more than the one in use.
+  if (planning.stale || planning.making)
+    counts.pending = Math.max(counts.pending, parts.read.local.count - counts.parked - counts.held);
   const uploading = [...running].filter(([, { entry }]) => isUpload(entry.step)).map(([node]) => node);
   const waiting = [...reasons].map(([reason, count]) => ({ reason, count }));
   return { ...counts, running: running.size, uploading, waiting };

@@ -3,13 +3,19 @@
  * node against another gives at most a create, or a delete, or any of move, write and set-metadata. Deletes are one per node here; the
  * planner folds them. The result is in the order of node numbers.
  */
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { ItemKey } from "../model/ids.ts";
 import type { Action, Overlay, Tree, TreeNode } from "./merge.ts";
 import { byNumber, samePlace } from "./tree-view.ts";
 
 export function changesOf(start: Tree, overlay: Overlay): Action[] {
+  return atOnce(changesInSteps(start, overlay));
+}
+
+export function* changesInSteps(start: Tree, overlay: Overlay): Stepwise<Action[]> {
   const actions: Action[] = [];
   for (const node of [...overlay.keys()].sort(byNumber)) {
+    yield;
     const before = start.get(node);
     const after = overlay.get(node) ?? undefined;
     if (before && after) actions.push(...changed(node, before, after));

@@ -4,6 +4,7 @@
  * and the folders above them only. On purpose it shares no code with the planner: names are folded and ancestors found its own way.
  */
 import type { Result } from "../base/result.ts";
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { Folded, ItemKey } from "../model/ids.ts";
 import type { Overlay, Script, Step, Tree, TreeNode } from "./merge.ts";
 
@@ -15,13 +16,18 @@ export interface Refusal {
 }
 
 export function execute(start: Tree, script: Script, local: Overlay): Result<undefined, Refusal> {
+  return atOnce(executeInSteps(start, script, local));
+}
+
+export function* executeInSteps(start: Tree, script: Script, local: Overlay): Stepwise<Result<undefined, Refusal>> {
   const scratch = openScratch(start);
   for (const [index, step] of script.steps.entries()) {
+    yield;
     const early = step.needs.find((need) => need >= index);
-    const why = early === undefined ? runStep(scratch, step) : `needs step ${early}, which comes later`;
+    const why = early === undefined ? yield* runStep(scratch, step) : `needs step ${early}, which comes later`;
     if (why !== undefined) return { ok: false, fault: { step: index, node: step.node, why } };
   }
-  return compareEnd(scratch, script, local);
+  return yield* compareEnd(scratch, script, local);
 }
 
 interface Scratch {
@@ -33,7 +39,7 @@ interface Scratch {
   changed(): Iterable<ItemKey>;
 }
 
-function runStep(scratch: Scratch, step: Step): string | undefined {
+function* runStep(scratch: Scratch, step: Step): Stepwise<string | undefined> {
   switch (step.action) {
     case "createFolder":
       return create(scratch, step, { ...placeIn(step), kind: "folder", bytes: null, mtime: 0 });
@@ -52,7 +58,7 @@ function runStep(scratch: Scratch, step: Step): string | undefined {
       if (scratch.get(step.node)?.kind !== "file") return "no such file";
       return void scratch.set(step.node, undefined);
     case "deleteFolder":
-      return deleteFolder(scratch, step);
+      return yield* deleteFolder(scratch, step);
   }
 }
 
@@ -85,10 +91,11 @@ function write(scratch: Scratch, step: Step & { action: "writeContent" }): strin
   return void scratch.set(step.node, { ...was, bytes: step.bytes, mtime: step.mtime });
 }
 
-function deleteFolder(scratch: Scratch, step: Step & { action: "deleteFolder" }): string | undefined {
+function* deleteFolder(scratch: Scratch, step: Step & { action: "deleteFolder" }): Stepwise<string | undefined> {
   if (scratch.get(step.node)?.kind !== "folder") return "no such folder";
   const doomed = new Set<ItemKey>([step.node, ...step.covers]);
   for (const node of doomed) {
+    yield;
     const state = scratch.get(node);
     if (!state) return `${node} is gone already`;
     if (node !== step.node && !doomed.has(state.parent)) return `${node} is not inside`;
@@ -105,10 +112,11 @@ function noRoom(scratch: Scratch, node: ItemKey, place: { parent: ItemKey; name:
   return there === undefined || there === node ? undefined : `${there} has the name`;
 }
 
-function compareEnd(scratch: Scratch, script: Script, local: Overlay): Result<undefined, Refusal> {
+function* compareEnd(scratch: Scratch, script: Script, local: Overlay): Stepwise<Result<undefined, Refusal>> {
   const left = new Set(script.left);
   const nodes = new Set<ItemKey>([...local.keys(), ...scratch.changed()]);
   for (const node of nodes) {
+    yield;
     if (left.has(node)) continue;
     const wanted = local.has(node) ? (local.get(node) ?? undefined) : scratch.get(node);
     const found = scratch.get(node);

@@ -11,6 +11,7 @@
  *
  * Who provides a need orders a script (plan.ts); who destroys one is a conflict (conflicts.ts). The same functions answer both.
  */
+import type { Stepwise } from "../base/stepwise.ts";
 import { blobId, ROOT, type ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
 import type { Op } from "../op/op.ts";
@@ -105,18 +106,19 @@ export interface Opgraph {
 }
 
 /** Which operations need which others first, evaluated on the tree the script starts from. */
-export function orderEdges(actions: readonly Action[], start: Tree): Opgraph {
+export function* orderEdges(actions: readonly Action[], start: Tree): Stepwise<Opgraph> {
   const effects = effectsOf(actions);
   const edges: Edge[][] = actions.map(() => []);
   const stuck = new Set<number>();
-  actions.forEach((action, index) => {
+  for (const [index, action] of actions.entries()) {
+    yield;
     for (const need of needsOf(action)) {
       const providers = providersOf(need, action, { start, actions, effects });
       if (providers) edges[index]?.push(...providers.filter((edge) => edge.to !== index));
       else stuck.add(index);
     }
     for (const edge of emptied(action, { start, actions, effects })) edges[edge]?.push({ kind: "empty", to: index });
-  });
+  }
   spread(stuck, edges);
   return { edges, stuck };
 }

@@ -6,24 +6,33 @@
  * The same function orders a script for any start tree, so also for the local one.
  */
 import { assert, present } from "../base/assert.ts";
+import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
 import { fold, parkingName } from "../model/name.ts";
-import { changesOf } from "./changes.ts";
+import { changesInSteps } from "./changes.ts";
 import type { Action, Overlay, PlanOptions, Script, Step, Tree } from "./merge.ts";
 import { orderEdges, type Edge } from "./opgraph.ts";
 import { byNumber } from "./tree-view.ts";
 
 export function plan(mirror: Tree, local: Overlay, options: PlanOptions): Script {
-  const wanted = foldDeletes(changesOf(mirror, sendable({ local, mirror, options })), mirror);
-  const asWanted = orderEdges(wanted, mirror);
+  return atOnce(planInSteps(mirror, local, options));
+}
+
+/** The same, with a bounded piece of work between two steps (sorting numbers apart). The trees must not change meanwhile. */
+export function* planInSteps(mirror: Tree, local: Overlay, options: PlanOptions): Stepwise<Script> {
+  const kept = yield* keptNodes({ local, mirror, options });
+  const sendable = kept.size === 0 ? local : new Map([...local].filter(([node]) => !kept.has(node)));
+  const changes = yield* changesInSteps(mirror, sendable);
+  const wanted = yield* foldDeletes(changes, mirror);
+  const asWanted = yield* orderEdges(wanted, mirror);
   const yielding = yieldingNodes(wanted, asWanted.stuck, mirror);
   const actions = wanted.map((action) => (yielding.has(action.node) ? parkOf(action.node, mirror, options) : action));
-  const graph = yielding.size === 0 ? asWanted : orderEdges(actions, mirror);
+  const graph = yielding.size === 0 ? asWanted : yield* orderEdges(actions, mirror);
   const sent = actions.map((_, index) => index).filter((index) => !graph.stuck.has(index));
-  const ordered = order({ actions, edges: graph.edges.map((edges) => [...edges]), sent, mirror, options });
+  const ordered = yield* order({ actions, edges: graph.edges.map((edges) => [...edges]), sent, mirror, options });
   const left = new Set<ItemKey>([...graph.stuck].map((index) => present(actions[index], "a step").node));
   for (const node of yielding) left.add(node);
-  for (const node of local.keys()) if (isLocalOnly(node, { local, mirror, options })) left.add(node);
+  for (const node of kept) left.add(node);
   return { steps: ordered, deletes: deletesOf(ordered), left: [...left].sort(byNumber) };
 }
 
@@ -35,10 +44,14 @@ function deletesOf(steps: readonly Step[]): number {
   return deletes;
 }
 
-function sendable(situation: Situation): Overlay {
-  const { local, options } = situation;
-  if (options.localOnly.size === 0) return local;
-  return new Map([...local].filter(([node]) => !isLocalOnly(node, situation)));
+function* keptNodes(situation: Situation): Stepwise<Set<ItemKey>> {
+  const kept = new Set<ItemKey>();
+  if (situation.options.localOnly.size === 0) return kept;
+  for (const node of situation.local.keys()) {
+    yield;
+    if (isLocalOnly(node, situation)) kept.add(node);
+  }
+  return kept;
 }
 
 /**
@@ -75,7 +88,7 @@ interface Situation {
 }
 
 /** The delete of a folder stands for the deletes directly below it, and theirs. */
-function foldDeletes(actions: readonly Action[], mirror: Tree): Action[] {
+function* foldDeletes(actions: readonly Action[], mirror: Tree): Stepwise<Action[]> {
   const deleted = new Set(actions.filter(isDelete).map((action) => action.node));
   const topmost = new Map<ItemKey, ItemKey>();
   const topOf = (node: ItemKey): ItemKey => {
@@ -93,6 +106,7 @@ function foldDeletes(actions: readonly Action[], mirror: Tree): Action[] {
   };
   const covers = new Map<ItemKey, ItemKey[]>();
   for (const node of deleted) {
+    yield;
     const top = topOf(node);
     if (top === node) continue;
     const list = covers.get(top);
@@ -119,12 +133,12 @@ interface Sorting {
   readonly options: PlanOptions;
 }
 
-function order(sorting: Sorting): Step[] {
+function* order(sorting: Sorting): Stepwise<Step[]> {
   const { actions, edges } = sorting;
   const preferred = [...sorting.sent].sort((a, b) => preference(actions[a]) - preference(actions[b]) || a - b);
   for (;;) {
-    const walked = walk(preferred, edges);
-    if (!("cycle" in walked)) return numbered(walked.order, sorting);
+    const walked = yield* walk(preferred, edges);
+    if (!("cycle" in walked)) return yield* numbered(walked.order, sorting);
     park(walked.cycle, sorting);
   }
 }
@@ -136,13 +150,14 @@ function preference(action: Action | undefined): number {
 }
 
 /** Depth first, providers before dependants; or a cycle, as indexes each of which needs the next (the last needs the first). */
-function walk(
+function* walk(
   preferred: readonly number[],
   edges: readonly (readonly Edge[])[],
-): { order: number[] } | { cycle: number[] } {
+): Stepwise<{ order: number[] } | { cycle: number[] }> {
   const done = new Set<number>();
   const order: number[] = [];
   for (const start of preferred) {
+    yield;
     const path: { index: number; next: number }[] = done.has(start) ? [] : [{ index: start, next: 0 }];
     const onPath = new Set<number>([start]);
     for (let top = path.at(-1); top; top = path.at(-1)) {
@@ -202,10 +217,13 @@ function markOf(text: string): string {
   return (hash >>> 0).toString(36);
 }
 
-function numbered(sequence: readonly number[], { actions, edges }: Sorting): Step[] {
+function* numbered(sequence: readonly number[], { actions, edges }: Sorting): Stepwise<Step[]> {
   const position = new Map(sequence.map((index, at) => [index, at]));
-  return sequence.map((index) => {
+  const steps: Step[] = [];
+  for (const index of sequence) {
+    yield;
     const needs = new Set((edges[index] ?? []).map((edge) => present(position.get(edge.to), "a step needed first")));
-    return { ...present(actions[index], "a step"), needs: [...needs].sort(byNumber) };
-  });
+    steps.push({ ...present(actions[index], "a step"), needs: [...needs].sort(byNumber) });
+  }
+  return steps;
 }

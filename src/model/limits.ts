@@ -96,6 +96,8 @@ export const HYDRATE_RANGE_BYTES = 4 * 1024 ** 2;
 export const REPAIR_ROUNDS_MAX = 5;
 /** Changes applied in one go while the drive is enumerated: bounds how long the process is busy. */
 export const ENUMERATE_STEP_ITEMS = 100;
+/** Entries of the feed compared with what is known, between two turns of everything else. */
+export const NEWS_STEPS_PER_TURN = 200;
 /** A 404 by id that would remove something is asked for once more after this long. */
 export const CONFIRM_GONE_MS = 2_000;
 /** Strong reads at once. */
@@ -113,6 +115,10 @@ export const STEPS_MAX = 64;
 export const BATCH_CALLS_MAX = 20;
 /** A plan is made at most this often, and never more than a small part of the time. */
 export const PLAN_INTERVAL_MS = 50;
+/** Up to so many nodes that differ from the cloud, a plan is made in one go; of more, in steps with everything else in between. */
+export const PLAN_AT_ONCE_NODES = 200;
+/** Steps of planning (a node looked at, each) between two turns of everything else: a few milliseconds. */
+export const PLAN_STEPS_PER_TURN = 200;
 /** An item acknowledged less than this long ago may answer 404 without being gone. */
 export const FRESH_ITEM_MS = 120_000;
 /** After "no space": uploads are tried again after this long, or when space was made. */
@@ -168,6 +174,8 @@ export const TOUCH_GRAIN_MS = 100;
 export const MOUNT_ANSWER_WAIT_MS = 2_000;
 /** What is pinned is looked for at most this often, and never more than a small part of the time. */
 export const PINS_INTERVAL_MS = 1_000;
+/** Rows looked at for pins between two turns of everything else. */
+export const PINS_ROWS_PER_TURN = 256;
 /** Pinned files fetched at once. */
 export const PINS_FETCHED_AT_ONCE_MAX = 4;
 /** An unmounted filesystem is served this long for programs that still have files open; then a lazy unmount cuts them off. */

@@ -5,12 +5,13 @@
 import { ok, type Result } from "../base/result.ts";
 import { limit } from "../base/limit.ts";
 import { sleep } from "../base/clock.ts";
+import { inTurns } from "../base/loop.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemId } from "../model/ids.ts";
 import type { Applied } from "../apply/apply.ts";
 import type { Reader } from "../store/store.ts";
-import { CONFIRM_GONE_MS, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
+import { CONFIRM_GONE_MS, NEWS_STEPS_PER_TURN, REPAIR_ROUNDS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
 import type { Absorb, Pulling } from "./pulling.ts";
 
 type Needs = Pick<Pulling, "apply" | "content" | "drive" | "clock" | "log" | "applied" | "heard" | "store">;
@@ -26,8 +27,12 @@ export function absorber(pulling: Needs): Absorb {
     const held = (id: ItemId): string | undefined => heldTag(pulling.store.read, id);
     const unhashed = new Set<BlobId>();
     const bounds = { again: 0, further: 0, freezes: 0 };
+    const news = await inTurns(pulling.apply.news(batch.changes), NEWS_STEPS_PER_TURN, signal);
+    if (!news) return fault("interrupted", "the mount is ending");
+    let told = news;
     while (bounds.again <= REPAIR_ROUNDS_MAX && bounds.further <= LEVELS_MAX) {
-      const changes = [...batch.changes, ...strong.values()];
+      if ([...strong.values()].some((change) => change.deleted)) told = batch.changes;
+      const changes = [...told, ...strong.values()];
       const read = [...strong.keys()].filter((id) => heldThen.get(id) === held(id));
       const outcome = pulling.apply.batch({ ...batch, changes, read, unhashed: [...unhashed] });
       if (outcome.ok) {

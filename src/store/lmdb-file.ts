@@ -23,11 +23,16 @@ const { open } = createRequire(import.meta.url)("lmdb") as { open: typeof Open }
 export type TableName = keyof Rows;
 export type TextEntry = readonly [Key, string];
 
-export interface LmdbFile {
+export interface LmdbReads {
   get(table: TableName, key: Key): string | undefined;
   /** The first entries of a range, at most `most`; with `after`, those behind that key in the direction of the range. */
   entries(table: TableName, range: Range<Key>, most: number, after?: Key): TextEntry[];
+}
+
+export interface LmdbFile extends LmdbReads {
   count(table: TableName): number;
+  /** Reads the file as it is now, whatever is committed until `end`; not inside `transact`. */
+  snapshot(): LmdbReads & { end(): void };
   /** Inside `transact` only. */
   put(table: TableName, key: Key, text: string): void;
   remove(table: TableName, key: Key): void;
@@ -84,8 +89,23 @@ export function openLmdbFile(path: string, options: LmdbFileOptions = {}): LmdbF
       return sealed === undefined ? undefined : unseal(table, key, sealed);
     },
     entries: (table, range, most, after) =>
-      readRange(tables[table], range, most, after).map(([key, sealed]) => [key, unseal(table, key, sealed)]),
+      readRange(tables[table], { range, most, after }).map(([key, sealed]) => [key, unseal(table, key, sealed)]),
     count: (table) => tables[table].getStats().entryCount,
+    snapshot() {
+      const transaction = root.useReadTransaction();
+      return {
+        get(table, key) {
+          const sealed = tables[table].get(key, { transaction });
+          return sealed === undefined ? undefined : unseal(table, key, sealed);
+        },
+        entries: (table, range, most, after) =>
+          readRange(tables[table], { range, most, after }, { transaction }).map(([key, sealed]) => [
+            key,
+            unseal(table, key, sealed),
+          ]),
+        end: () => transaction.done(),
+      };
+    },
     put: (table, key, text) => write(() => void tables[table].put(key, seal(table, key, text))),
     remove: (table, key) => write(() => void tables[table].remove(key)),
     transact(change) {
@@ -107,14 +127,19 @@ export function openLmdbFile(path: string, options: LmdbFileOptions = {}): LmdbF
 
 /** What we use of lmdb's classes; its own declarations know neither our keys nor `sync`. */
 interface TextTable {
-  get(key: Key): string | undefined;
+  get(key: Key, options?: { transaction: ReadTransaction }): string | undefined;
   put(key: Key, text: string): unknown;
   remove(key: Key): unknown;
   getRange(options: object): Iterable<{ key: Key; value: string }>;
   getStats(): { entryCount: number };
 }
 
+interface ReadTransaction {
+  done(): void;
+}
+
 interface Root {
+  useReadTransaction(): ReadTransaction;
   openDB(options: object): TextTable | undefined;
   transactionSync(change: () => void): void;
   backup(path: string, compact: boolean): Promise<void>;
@@ -144,16 +169,22 @@ const EMPTY: TextTable = {
   getStats: () => ({ entryCount: 0 }),
 };
 
+interface Wanted {
+  readonly range: Range<Key>;
+  readonly most: number;
+  readonly after: Key | undefined;
+}
+
 /**
  * `start` is the lower bound, included, `end` the upper, excluded; lmdb starts a reverse range at the upper one. Both are always
  * given: lmdb's defaults for absent ones do not fit our keys.
  */
-function readRange(table: TextTable, range: Range<Key>, most: number, after: Key | undefined): TextEntry[] {
+function readRange(table: TextTable, { range, most, after }: Wanted, within: object = {}): TextEntry[] {
   const { start, end, reverse = false } = range;
   const options = reverse
     ? { reverse, limit: most, start: after ?? end, exclusiveStart: true, end: start, inclusiveEnd: true }
     : { limit: most, start: after ?? start, exclusiveStart: after !== undefined, end };
-  return Array.from(table.getRange(options), (entry): TextEntry => [entry.key, entry.value]);
+  return Array.from(table.getRange({ ...options, ...within }), (entry): TextEntry => [entry.key, entry.value]);
 }
 
 /** LMDB reports a write cut short by a full disk as EIO; whether it was that, a write of our own tells. */

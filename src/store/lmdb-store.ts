@@ -24,7 +24,7 @@ import { isReadable } from "./file-check.ts";
 import { createJournal, journalGenerations, journalPath, reopenJournal, type Journal } from "./journal.ts";
 import { assertStorable } from "./keys.ts";
 import { liveRanges } from "./live-range.ts";
-import { hasRoom, type LmdbFile, type TableName } from "./lmdb-file.ts";
+import { hasRoom, type LmdbFile, type LmdbReads, type TableName } from "./lmdb-file.ts";
 import { digestOf, readMark, writeMark, type Mark } from "./mark.ts";
 import { migrate } from "./migrate.ts";
 import { CHECKPOINT, DISTRUST, LACKING, LIVE } from "./paths.ts";
@@ -37,7 +37,9 @@ import {
   StoreFull,
   type Key,
   type OpenedStore,
+  type Range,
   type Reader,
+  type Snapshot,
   type Store,
   type StoreFault,
   type WritableTable,
@@ -247,6 +249,25 @@ class LmdbStore implements Store {
     return result.value;
   }
 
+  snapshot(): Snapshot {
+    assert(!this.closing && !this.changes, "the store is open and idle");
+    const source = this.parts.file.snapshot();
+    let ended = false;
+    const alive = (): void => assert(!ended && !this.changes, "a snapshot is read until its end, outside transactions");
+    const tables = TABLES.map((name) => {
+      const reads = this.reads(name, source, alive);
+      const count = (): number => [...reads.range()].length;
+      return [name, Object.defineProperty({ get: reads.get, range: reads.range }, "count", { get: count })];
+    });
+    return {
+      read: Object.fromEntries(tables) as unknown as Reader,
+      end() {
+        if (!ended) source.end();
+        ended = true;
+      },
+    };
+  }
+
   async barrier(): Promise<void> {
     assert(!this.closing, "the store is open");
     try {
@@ -298,14 +319,36 @@ class LmdbStore implements Store {
     }
   }
 
-  private table(name: TableName, number: number): WritableTable<Key, unknown> {
-    const { file } = this.parts;
+  private reads(name: TableName, source: LmdbReads, open: () => void) {
     const ranges = liveRanges<unknown>((range, most, after) =>
       this.believed(() =>
-        file.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
+        source.entries(name, range, most, after).map(([key, text]) => [key, decodeRow(name, text)] as const),
       ),
     );
     const recent = recentRows();
+    const readRow = (key: Key): unknown =>
+      this.believed(() => {
+        const text = source.get(name, key);
+        return text === undefined ? undefined : decodeRow(name, text);
+      });
+    return {
+      ranges,
+      recent,
+      get(key: Key) {
+        open();
+        return key === COMMIT ? readRow(key) : recent.get(key, () => readRow(key));
+      },
+      range(range: Range<Key> = {}) {
+        open();
+        return ranges.iterate(range);
+      },
+    };
+  }
+
+  private table(name: TableName, number: number): WritableTable<Key, unknown> {
+    const { file } = this.parts;
+    const open = (): void => assert(!this.closed, "the store is open");
+    const { ranges, recent, get, range } = this.reads(name, file, open);
     this.recent.push(recent);
     const note = (key: Key, text: string): void => {
       assert(this.changes, "a store is changed inside a transaction");
@@ -314,21 +357,9 @@ class LmdbStore implements Store {
       recent.drop(key);
       this.changes.push(`[${number},${JSON.stringify(key)},${text}]`);
     };
-    const open = (): void => assert(!this.closed, "the store is open");
-    const readRow = (key: Key): unknown =>
-      this.believed(() => {
-        const text = file.get(name, key);
-        return text === undefined ? undefined : decodeRow(name, text);
-      });
     return {
-      get(key) {
-        open();
-        return key === COMMIT ? readRow(key) : recent.get(key, () => readRow(key));
-      },
-      range(range = {}) {
-        open();
-        return ranges.iterate(range);
-      },
+      get,
+      range,
       get count() {
         open();
         return file.count(name);

@@ -16,7 +16,16 @@ import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
 import { assertStorable } from "./keys.ts";
 import { encodeRow } from "./rows.ts";
-import { StoreFull, type Key, type Range, type Reader, type Store, type WritableTable, type Writer } from "./store.ts";
+import {
+  StoreFull,
+  type Key,
+  type Range,
+  type Reader,
+  type Snapshot,
+  type Store,
+  type WritableTable,
+  type Writer,
+} from "./store.ts";
 import { TABLES, type Rows } from "./schema.ts";
 
 export interface MemoryStore extends Store {
@@ -69,6 +78,15 @@ class InMemory implements MemoryStore {
     } finally {
       this.inside = undefined;
     }
+  }
+
+  snapshot(): Snapshot {
+    this.assertAlive();
+    let ended = false;
+    const alive = (): void => assert(!ended && !this.inside, "a snapshot is read until its end, outside transactions");
+    const write = (): void => assert(false, "a snapshot is only read");
+    const tables = TABLES.map((name) => [name, table(name, this.tables.get(name)!.copy(), alive, write)]);
+    return { read: Object.fromEntries(tables) as unknown as Reader, end: () => void (ended = true) };
   }
 
   async barrier(): Promise<void> {
@@ -158,6 +176,13 @@ interface Entry {
 class Rowset {
   readonly entries = new Map<string, Entry>();
   readonly sorted: string[] = [];
+
+  copy(): Rowset {
+    const copy = new Rowset();
+    copy.sorted.push(...this.sorted);
+    for (const [order, entry] of this.entries) copy.entries.set(order, entry);
+    return copy;
+  }
 
   /** Puts or (undefined) removes; returns what was there. */
   set(order: string, entry: Entry | undefined): Entry | undefined {

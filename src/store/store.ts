@@ -7,6 +7,7 @@
  *  P3  After `barrier` resolves, a power cut loses nothing committed before it was called.
  *  P4  A power cut never corrupts silently: the next open shows a state that was committed, at or after the last barrier.
  *  P5  A barrier first waits for every hook given to `beforeBarrier`: bytes are durable before the record that names them.
+ *  P6  A snapshot shows the tables as they were when it was taken, whatever is committed afterwards.
  * One process has it open at a time. `transact` never nests, never waits and never awaits; `read` inside it sees its own changes.
  */
 import type { BlobId, Folded, ItemId, ItemKey, OpId } from "../model/ids.ts";
@@ -41,8 +42,16 @@ export interface WritableTable<K, V> extends Table<K, V> {
 export type Reader = { readonly [T in keyof Rows]: Table<Rows[T]["key"], Rows[T]["value"]> };
 export type Writer = { readonly [T in keyof Rows]: WritableTable<Rows[T]["key"], Rows[T]["value"]> };
 
+/** The tables as they were when it was taken; `end` must be called before the store is closed. */
+export interface Snapshot {
+  readonly read: Reader;
+  end(): void;
+}
+
 export interface Store {
   readonly read: Reader;
+  /** For work that reads across awaits. Not to be read inside `transact`. */
+  snapshot(): Snapshot;
   /** Runs `change` and commits. Throws `StoreFull` when the disk is full (nothing changed then); any other throw of `change` passes. */
   transact<T>(change: (tx: Writer) => T): T;
   /** Rejects with `StoreFull` when there is no room for the records. */

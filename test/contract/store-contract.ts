@@ -28,6 +28,34 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
   };
 
   describe(`${name} keeps the contract of a store`, () => {
+    run("a snapshot stays as it was while the tables change, over awaits, and ends once", async ({ store }) => {
+      const put = (from: number, to: number, name: string): void =>
+        store.transact((tx) => {
+          for (let n = from; n < to; n++) tx.localSlots.put(slot(1, `${name}${n}`), itemKey(n));
+        });
+      put(10, 40, "a");
+      const snapshot = store.snapshot();
+      const [first] = snapshot.read.localSlots.range();
+      put(40, 60, "a");
+      store.transact((tx) => {
+        tx.localSlots.remove(slot(1, "a10"));
+        tx.localSlots.put(slot(1, "a11"), itemKey(99));
+      });
+      await store.barrier();
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(first, [slot(1, "a10"), 10]);
+      assert.equal(snapshot.read.localSlots.get(slot(1, "a10")), 10);
+      assert.equal(snapshot.read.localSlots.get(slot(1, "a11")), 11);
+      assert.equal(snapshot.read.localSlots.get(slot(1, "a50")), undefined);
+      assert.equal([...snapshot.read.localSlots.range()].length, 30);
+      assert.equal(snapshot.read.localSlots.count, 30);
+      assert.equal(store.read.localSlots.count, 49);
+      snapshot.end();
+      snapshot.end();
+      assert.throws(() => snapshot.read.localSlots.get(slot(1, "a10")));
+      assert.equal(store.read.localSlots.get(slot(1, "a11")), 99);
+    });
+
     run("rows come back as they were put, with absent fields absent and bytes as bytes", async ({ store }) => {
       const item: MirrorItem = {
         id: itemId("A!1"),

@@ -8,7 +8,7 @@ import type { Random } from "../../src/base/random.ts";
 import type { Apply, Applied } from "../../src/apply/apply.ts";
 import { storeApply } from "../../src/apply/store-apply.ts";
 import type { Drive } from "../../src/drive/drive.ts";
-import type { Flusher } from "../../src/flusher/flusher.ts";
+import type { Flusher, PlanSteps } from "../../src/flusher/flusher.ts";
 import { createFlusher } from "../../src/flusher/planning-flusher.ts";
 import type { Fault } from "../../src/model/fault.ts";
 import { ROOT, type HandleId, type ItemKey } from "../../src/model/ids.ts";
@@ -36,6 +36,8 @@ export interface DeviceOptions {
   /** Each process's connection; the fake cloud's drive when left out. */
   readonly connect?: (life: { readonly clock: Clock; readonly random: Random }) => Drive;
   isStillRead?(node: ItemKey): boolean;
+  /** In one go when left out: a clock moved by hand knows nothing of turns. */
+  readonly planning?: PlanSteps;
 }
 
 export class Device {
@@ -137,6 +139,7 @@ export class Device {
       device: this.name,
       writeBackMs: this.#options.writeBackMs ?? 3_000,
       isOpen: (node) => this.vfs.isWriting(node),
+      planning: this.#options.planning ?? { atOnce: Infinity, perTurn: 1 },
       isStillRead: (node) => this.#options.isStillRead?.(node) ?? false,
       cloud: this.puller,
       acknowledged: (node) => this.vfs.reunite(node),
@@ -342,6 +345,7 @@ function livingDrive(drive: Drive, alive: () => boolean, point: () => void): Dri
 function mortalStore(store: MemoryStore, point: () => void): Store {
   return {
     read: store.read,
+    snapshot: () => store.snapshot(),
     transact(change) {
       point();
       const outcome = store.transact(change);

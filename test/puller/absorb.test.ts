@@ -27,7 +27,12 @@ function parts(batch: (batch: Batch) => ReturnType<Apply["batch"]>) {
   };
   const store = memoryStore();
   const pulling = {
-    apply: { batch: (given: Batch) => (seen.batches++, batch(given)) },
+    apply: {
+      batch: (given: Batch) => (seen.batches++, batch(given)),
+      *news(changes: Batch["changes"]) {
+        return changes;
+      },
+    },
     drive: { item },
     content: { freeze, adopt: async () => undefined },
     clock: manualClock(),

@@ -64,7 +64,9 @@ function open({ seed, cloud }: Scenario): Playing {
       ? new World(`world-${seed}`, knobsFrom(random))
       : new SimWorld(`world-${seed}`, random.pick(PROFILES));
   const count = random.pick([1, 2, 2, 3, 3, 3, 3, 3]);
-  const devices = CLIENTS.slice(0, count).map((name) => world.device(name));
+  // In one world of five every plan is made in turns with everything else, a few steps at a time.
+  const planning = seed % 5 === 1 ? { planning: { atOnce: 0, perTurn: 1 + (seed % 7) } } : {};
+  const devices = CLIENTS.slice(0, count).map((name) => world.device(name, planning));
   const ledger = new Ledger();
   for (const device of devices) device.crashed = (how) => how === "powerCut" && ledger.lostPower(device.name);
   const trouble = world instanceof SimWorld ? simTrouble(world) : fakeTrouble(world);
