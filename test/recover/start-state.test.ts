@@ -60,6 +60,7 @@ function stepping(opened: OpenedStore, step: (what: string) => void): OpenedStor
   const { store } = opened;
   const watched: Store = {
     read: store.read,
+    snapshot: () => store.snapshot(),
     transact: (change) => {
       const value = store.transact(change);
       step("commit");
