@@ -5,7 +5,7 @@ import { storeApply } from "../../src/apply/store-apply.ts";
 import { manualClock } from "../../src/base/clock.ts";
 import type { FlusherOptions } from "../../src/flusher/flusher.ts";
 import { Planning } from "../../src/flusher/planning.ts";
-import { blobId, itemId, itemKey, ROOT, type ItemKey } from "../../src/model/ids.ts";
+import { blobId, itemId, ROOT, type ItemKey } from "../../src/model/ids.ts";
 import { append } from "../../src/oplog/oplog.ts";
 import { memoryStore, type MemoryStore } from "../../src/store/memory-store.ts";
 import type { Reader, Store } from "../../src/store/store.ts";

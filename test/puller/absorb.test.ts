@@ -30,6 +30,7 @@ function parts(batch: (batch: Batch) => ReturnType<Apply["batch"]>) {
     apply: {
       batch: (given: Batch) => (seen.batches++, batch(given)),
       *news(changes: Batch["changes"]) {
+        yield;
         return changes;
       },
     },
