@@ -60,6 +60,7 @@ export const BLOBS_FOLDER = "blobs";
 const SYNCS_MAX = 3;
 /** Numbers of blobs taken from the store in one transaction. */
 const NUMBERS_TAKEN = 64;
+const REFUSED = "the disk of the state folder did not take its unpushed bytes: they may not be what was written";
 const BODY_STEP_BYTES = 256 * 1024;
 
 export class Blobs {
@@ -121,6 +122,11 @@ export class Blobs {
     const file = new BlobFile(blob, this.path(blob), sealed ? row.size : recordedSize(read, blob), sealed);
     this.#known.set(blob, file);
     return file;
+  }
+
+  /** Why the bytes may not be those that were written. */
+  damageOf(file: BlobFile): string | undefined {
+    return file.refused === undefined ? this.#options.store.read.blobs.get(file.blob)?.damaged : REFUSED;
   }
 
   known(blob: BlobId): BlobFile | undefined {
@@ -320,7 +326,10 @@ export class Blobs {
   async #sync(file: BlobFile): Promise<void> {
     const changes = file.changes;
     if (file.synced >= changes) return;
-    if (file.refused !== undefined) throw file.refused;
+    if (file.refused !== undefined) {
+      this.#remember(file);
+      throw file.refused;
+    }
     try {
       await this.#describe(file);
       await this.#options.files.use(file.disk, (fd) => syncFile(fd).catch((error) => this.#refused(file, error)));
@@ -334,6 +343,7 @@ export class Blobs {
   #refused(file: BlobFile, error: unknown): never {
     if (!file.removed) {
       file.refused = error;
+      this.#remember(file);
       const said = { path: file.disk.path, error };
       this.#options.log.fault(
         "the disk did not take unpushed bytes: nothing is pushed until their file is deleted",
@@ -341,6 +351,19 @@ export class Blobs {
       );
     }
     throw error;
+  }
+
+  /** The row says it to the next process too; a blob that has none yet is tried again by every sync. */
+  #remember({ blob }: BlobFile): void {
+    const { store, log } = this.#options;
+    const row = store.read.blobs.get(blob);
+    if (!row || row.damaged !== undefined || row.state === "pushed") return;
+    try {
+      store.transact((tx) => tx.blobs.put(blob, { ...row, damaged: REFUSED }));
+    } catch (error) {
+      if (!(error instanceof StoreFull)) throw error;
+      log.trace("there is no room to record that bytes are damaged", { blob });
+    }
   }
 
   async #syncNames(): Promise<void> {

@@ -28,6 +28,8 @@ export type Dirtied = (event: {
   readonly size: number;
   /** Version the new bytes are based on; undefined for a file born here. */
   readonly seen: string | undefined;
+  /** They were made from bytes that may not be those that were written: why. */
+  readonly damaged?: string;
 }) => void;
 
 export interface Source {
@@ -95,7 +97,7 @@ export interface Content {
    */
   toBlob(node: ItemKey): Answer<BlobId>;
 
-  /** Makes the blob immutable (later writes get a new generation), durable and hashed. `io` when the bytes do not match the recorded hash. */
+  /** Makes the blob immutable (later writes get a new generation), durable and hashed. `io` when the bytes do not match the recorded hash, or their row says they are damaged. */
   freeze(blob: BlobId): Answer<Frozen>;
   /**
    * After the push was acknowledged: the blob's bytes become the clean bytes of `version`, or go away when `same` is false (the

@@ -148,6 +148,8 @@ class DiskContent implements Content, SourceOwner {
     const shown = this.#show(node);
     const copy = async (): Answer<BlobId> => {
       if (shown.at === "nothing") return fault("stale", "the file is gone");
+      const damaged = shown.at === "blob" ? this.blobs.damageOf(shown.file) : undefined;
+      if (damaged !== undefined) return fault("io", damaged);
       const size = shown.file.size;
       const made = await copied(this.blobs, shown, { keep: size, spans: [[0, size]] });
       return made.ok ? ok(made.value.blob) : made;

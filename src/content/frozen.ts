@@ -66,6 +66,7 @@ export class FrozenBlobs {
     return this.#freezing.run(blob, async () => {
       const row = this.#options.store.read.blobs.get(blob);
       if (!row) return released(blob);
+      if (row.damaged !== undefined) return fault("io", row.damaged);
       const file = await this.#seal(blob);
       try {
         return await this.#compare(file, row);

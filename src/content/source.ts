@@ -139,9 +139,12 @@ export class DiskSource implements Source {
     whole: (done: T) => Result<T, Fault> = ok,
   ): Answer<T> {
     const before = this.shown;
-    if (before.at === "blob" && !before.file.sealed) return change(before.file);
-    if (before.at === "nothing") return fault("stale", "the file is gone");
     const { blobs } = this.#owner;
+    // Bytes that take the place of damaged ones as a whole are good ones.
+    const heals = (): boolean => plan(this.size).keep === 0;
+    if (before.at === "blob" && !before.file.sealed && !(blobs.damageOf(before.file) !== undefined && heals()))
+      return change(before.file);
+    if (before.at === "nothing") return fault("stale", "the file is gone");
     const made = await this.#copy(before, plan);
     if (!made.ok) return made;
     const { size } = made.value;
@@ -169,8 +172,12 @@ export class DiskSource implements Source {
   /** The vfs records the new blob, with the length before the change; from here on it is what the Source shows. */
   async #record({ blob, size }: { blob: BlobFile; size: number }, before: Shown): Answer<undefined> {
     const seen = this.#seen(before);
+    const { blobs } = this.#owner;
+    const inherited = before.at === "blob" && size > 0 ? blobs.damageOf(before.file) : undefined;
+    const damaged = blobs.damageOf(blob) ?? inherited;
+    const named = { node: this.node, blob: blob.blob, size, seen };
     try {
-      this.#owner.dirtied({ node: this.node, blob: blob.blob, size, seen });
+      this.#owner.dirtied(damaged === undefined ? named : { ...named, damaged });
     } catch (error) {
       await this.#owner.blobs.remove(blob.blob);
       return refusal(error);

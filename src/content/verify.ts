@@ -87,6 +87,7 @@ async function verifyBlob(options: VerifyOptions, blob: BlobId, row: BlobRow): P
     const wanted = row.state === "frozen" ? row.size : recordedSize(store.read, blob);
     if (row.state === "frozen" ? size !== wanted : size < wanted && !options.isInUse(blob))
       return tell(`are ${size} of ${wanted} bytes long`);
+    if (row.damaged !== undefined) return tell(`are not sent: ${row.damaged}`);
     await describeWell(options, blob);
     if (row.state !== "frozen") return { read: 0 };
     const handle = await fs.open(path, "r");

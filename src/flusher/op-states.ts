@@ -59,6 +59,16 @@ export function letGo(tx: Writer, node: ItemKey): void {
     if (status.state === "parked" || status.state === "held") setStatus(tx, seq, { state: "pending" });
 }
 
+/** A person says: as it is, also bytes that are damaged. */
+export function sendAsItIs(tx: Writer, node: ItemKey): void {
+  letGo(tx, node);
+  const content = viewLocal(tx, node)?.content;
+  const row = content?.from === "blob" ? tx.blobs.get(content.blob) : undefined;
+  if (content?.from !== "blob" || row?.damaged === undefined) return;
+  const { damaged: _, ...asItIs } = row;
+  tx.blobs.put(content.blob, asItIs);
+}
+
 /** Nodes with a record in this state. */
 export function nodesIn(read: Reader, state: OpState["state"], reason?: string): ItemKey[] {
   const nodes = new Set<ItemKey>();

@@ -10,7 +10,7 @@ import { viewLocal } from "../store/tree.ts";
 import type { Flusher, FlusherOptions } from "./flusher.ts";
 import { giveUp, type How } from "./give-up.ts";
 import { heldNodes, releaseHeld } from "./mass-delete.ts";
-import { letGo } from "./op-states.ts";
+import { sendAsItIs } from "./op-states.ts";
 import { restorable, restore } from "./undo.ts";
 
 export interface Listener {
@@ -43,7 +43,7 @@ export function personsWords(options: FlusherOptions, listener: Listener): Words
     retry(op) {
       const node = store.read.ops.get(op)?.op.node;
       if (node === undefined) return fault("notFound", "there is no such operation");
-      store.transact((tx) => letGo(tx, node));
+      store.transact((tx) => sendAsItIs(tx, node));
       listener.forgetWait(node);
       listener.wake();
       return ok();

@@ -4,7 +4,8 @@
  *  - After kill -9 the file is right (the page cache outlived the process) and the recorded length may be older: the length is taken
  *    from the file, and the settle window begins anew.
  *  - After a power cut a file that is shorter than recorded has lost bytes that nobody synced; a file that is missing has lost all.
- *    Their push is parked with the reason: what is left stays readable here, and the cloud's version is not overwritten.
+ *    Their push is parked with the reason: what is left stays readable here, and the cloud's version is not overwritten. The row of the
+ *    blob says it too, for wherever its bytes go: into a conflict copy, or into bytes made from them.
  *
  * Only with this done the store forgets that it was restored: a process that is killed before leaves it to the next one.
  */
@@ -32,7 +33,10 @@ function measured(tx: Writer, open: OpenBlob, after: { readonly powerCut: boolea
   const recorded = row.content.size;
   if (recorded === open.length) return;
   if (after.powerCut && open.length < recorded) {
-    lost(tx, open.blob, `a power cut left ${open.length} of its ${recorded} unpushed bytes`);
+    const damaged = `a power cut left ${open.length} of its ${recorded} unpushed bytes`;
+    const mine = tx.blobs.get(open.blob);
+    if (mine) tx.blobs.put(open.blob, { ...mine, damaged });
+    lost(tx, open.blob, damaged);
   }
   changeTrees(tx, new Map([[open.node, { local: { ...row, content: { ...row.content, size: open.length } } }]]));
   touch(tx, open.node, after.now);

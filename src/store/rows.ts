@@ -22,7 +22,7 @@ const FIELDS: FieldLists = {
   listed: undefined,
   ops: ["seq", "op", "at", "status", "tries", "lastFault"],
   nodeOps: undefined,
-  blobs: ["node", "size", "state", "hash", "sha256"],
+  blobs: ["node", "size", "state", "hash", "sha256", "damaged"],
   cached: ["version", "size", "ranges", "durable", "usedAt"],
   intents: ["parent", "name", "kind", "hash", "size", "blob", "at"],
   parks: ["originalName", "parkingName", "at"],

@@ -10,7 +10,7 @@ import type { BlobId, Folded, ItemId, ItemKey, OpId } from "../model/ids.ts";
 import type { Facts, LocalGone, LocalItem, MirrorItem } from "../model/item.ts";
 import type { OpRecord } from "../op/op.ts";
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 export interface Rows {
   /** Single facts of the whole store. */
@@ -93,6 +93,8 @@ export interface BlobRow {
   readonly hash?: string;
   /** A second digest (SHA-256, hex) of the frozen bytes; gives conflict names and guards against rot. */
   readonly sha256?: string;
+  /** Why they may not be the bytes that were written. They are not sent, wherever they go, until a person says so. */
+  readonly damaged?: string;
 }
 
 export interface CachedRow {

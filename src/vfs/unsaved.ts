@@ -66,7 +66,8 @@ export function dirtied(core: Core, event: Parameters<Dirtied>[0]): void {
       size: event.size,
       ...(seen === undefined ? {} : { seen }),
     } as const;
-    tx.blobs.put(event.blob, { node: event.node, size: 0, state: "open" });
+    const { node, blob, damaged } = event;
+    tx.blobs.put(blob, { node, size: 0, state: "open", ...(damaged === undefined ? {} : { damaged }) });
     changeTrees(tx, new Map([[event.node, { local: rowOf(view, { content, mtime: now.s }) }]]));
     if (before) releaseBlob(tx, before.blob);
     setFacts(tx, event.node, { mtime: now, ctime: now });

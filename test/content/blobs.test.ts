@@ -4,6 +4,7 @@ import fs, { promises } from "node:fs";
 import { appendFile, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manualClock } from "../../src/base/clock.ts";
+import { sendAsItIs } from "../../src/flusher/op-states.ts";
 import { identities, type Identity } from "../../src/content/identity.ts";
 import { blobId, opId, ROOT } from "../../src/model/ids.ts";
 import type { LocalItem } from "../../src/model/item.ts";
@@ -33,6 +34,20 @@ async function synced(run: () => Promise<unknown>): Promise<Set<number>> {
     fs.fsync = real;
   }
   return inodes;
+}
+
+/** While `run` runs the disk takes no file. */
+async function withoutSyncs(run: () => Promise<unknown>): Promise<void> {
+  const real = fs.fsync;
+  fs.fsync = Object.assign(
+    (_fd: number, done: (error: Error | null) => void) => done(Object.assign(new Error("EIO"), { code: "EIO" })),
+    { __promisify__: real.__promisify__ },
+  );
+  try {
+    await run();
+  } finally {
+    fs.fsync = real;
+  }
 }
 
 async function flipBit(path: string, at: number): Promise<void> {
@@ -102,19 +117,12 @@ onDisk(
   async (disk) => {
     const node = await disk.world.create("one");
     await disk.world.write(node, text("1"));
-    const real = fs.fsync;
-    fs.fsync = Object.assign(
-      (_fd: number, done: (error: Error | null) => void) => done(Object.assign(new Error("EIO"), { code: "EIO" })),
-      { __promisify__: real.__promisify__ },
-    );
-    try {
+    await withoutSyncs(async () => {
       await assert.rejects(disk.world.store.barrier());
       const source = disk.content.open(node);
       assert.equal(kind(await source.sync()), "io");
       await source.close();
-    } finally {
-      fs.fsync = real;
-    }
+    });
     await assert.rejects(disk.world.store.barrier());
     const row = [...disk.world.store.read.blobs.range()].at(-1)!;
     assert.equal(kind(await disk.content.freeze(row[0])), "io", "what may be other bytes is not pushed");
@@ -126,6 +134,69 @@ onDisk(
     await disk.world.store.barrier();
   },
 );
+
+onDisk(
+  "B9 what the disk refused is not pushed by the next process either, nor what is made of it, until a person says so",
+  {},
+  async (disk) => {
+    const { world } = disk;
+    world.releases = true;
+    const node = await world.create("one");
+    await world.write(node, text("first"));
+    await withoutSyncs(() => assert.rejects(world.store.barrier()));
+    await world.restart();
+    const refused = world.blobOf(node);
+    assert.equal(kind(await disk.content.freeze(refused)), "io");
+    const told = (await disk.content.verify(new AbortController().signal)).problems;
+    assert.match(told.map(({ what }) => what).join(), /did not take its unpushed bytes/);
+    await world.store.barrier();
+
+    // Sealed by the try to push it, so that a write makes new bytes of it.
+    world.store.transact((tx) => tx.blobs.put(refused, { ...tx.blobs.get(refused)!, size: 5, state: "frozen" }));
+    await world.restart();
+    const again = disk.content.open(node);
+    value(await again.write(5, text(", more")));
+    const made = world.blobOf(node);
+    assert.notEqual(made, refused);
+    assert.equal(kind(await disk.content.freeze(made)), "io", "a copy of them is no better");
+    world.store.transact((tx) => sendAsItIs(tx, node));
+    value(await disk.content.freeze(made));
+    await again.close();
+  },
+);
+
+onDisk("B9 other bytes in the place of all that were refused are good ones", {}, async (disk) => {
+  const { world } = disk;
+  world.releases = true;
+  const node = await world.create("one");
+  await world.write(node, text("first"));
+  await withoutSyncs(() => assert.rejects(world.store.barrier()));
+  await world.write(node, text("second"));
+  await world.store.barrier();
+  value(await disk.content.freeze(world.blobOf(node)));
+  equal(await world.read(node), text("second"));
+});
+
+onDisk("B9 a file that was refused before its row was there has it in its row later", {}, async (disk) => {
+  const blob = value(await disk.content.createBlob());
+  let node = ROOT;
+  await withoutSyncs(async () => {
+    await assert.rejects(disk.world.store.barrier());
+    node = disk.world.store.transact((tx) => {
+      const node = newNode(tx);
+      const content = { from: "blob", blob, size: 0 } as const;
+      changeTrees(tx, new Map([[node, { local: { kind: "file", parent: ROOT, name: "n", mtime: 1, content } }]]));
+      tx.blobs.put(blob, { node, size: 0, state: "open" });
+      return node;
+    });
+    await assert.rejects(disk.world.store.barrier());
+  });
+  assert.ok(disk.world.store.read.blobs.get(blob)?.damaged);
+  disk.world.store.transact((tx) => {
+    changeTrees(tx, new Map([[node, { local: null }]]));
+    tx.blobs.remove(blob);
+  });
+});
 
 onDisk("blobs say whose bytes they are", {}, async (disk) => {
   const node = disk.world.cloud("report.txt", noise(100));

@@ -176,7 +176,8 @@ export class World {
       if (this.releases && view.content.from === "blob") tx.blobs.remove(view.content.blob);
       const { kind, parent, name, mtime } = view;
       changeTrees(tx, new Map([[event.node, { local: { kind, parent, name, mtime, content: based } }]]));
-      tx.blobs.put(event.blob, { node: event.node, size: 0, state: "open" });
+      const { node, blob, damaged } = event;
+      tx.blobs.put(blob, { node, size: 0, state: "open", ...(damaged === undefined ? {} : { damaged }) });
     });
   }
 }
