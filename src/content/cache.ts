@@ -17,8 +17,9 @@ import { StoreFull, type Store } from "../store/store.ts";
 import { CleanFile, partOf, removeClean, type CleanContext } from "./clean-file.ts";
 import { Ranges } from "./ranges.ts";
 import type { Strays } from "./strays.ts";
+import { wrongBytes } from "./wrong-bytes.ts";
 
-export interface CacheOptions extends Omit<CleanContext, "changed" | "claim"> {
+export interface CacheOptions extends Omit<CleanContext, "changed" | "claim" | "wrong"> {
   readonly store: Store;
   readonly folder: string;
   readonly strays: Strays;
@@ -44,6 +45,7 @@ export class Cache {
     this.#options = options;
     this.#context = {
       ...options,
+      wrong: wrongBytes(),
       changed: (file, bytes) => this.#changed(file, bytes),
       claim: (wanted) => options.strays.claim(wanted),
     };

@@ -7,15 +7,16 @@
  * says are bytes that are not here, and are fetched again.
  *
  * Verification: a small file is verified before anybody sees a byte of it, a large one when it is complete. Bytes with another hash
- * are dropped and fetched once more. The same wrong hash again means that the service's hash is wrong (it rewrites some documents
- * and photos): the bytes are taken, with a log line. Another wrong hash is a fault.
+ * are dropped and fetched once more. Of a file whose bytes the service is known to change (some documents and photos) the same wrong
+ * hash again means that the hash is wrong: the bytes are taken, with a log line. Of every other file wrong bytes are a fault, and it is
+ * left alone for a while (wrong-bytes.ts).
  */
 import { promises as fs } from "node:fs";
 import type { Log } from "../base/log.ts";
 import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { ItemId, ItemKey } from "../model/ids.ts";
-import { HYDRATE_RANGE_BYTES, WRONG_BYTES_WAIT_MS } from "../model/limits.ts";
+import { HYDRATE_RANGE_BYTES } from "../model/limits.ts";
 import type { Answer } from "./content.ts";
 import { DiskFile, diskFault, isMissing, readAt, removeFile, syncFile, writeParts, type Files } from "./files.ts";
 import type { Hasher } from "./hash.ts";
@@ -26,12 +27,14 @@ import { ReadAhead, WHOLE_BYTES_MAX, type Wish } from "./read-ahead.ts";
 import type { Wanted } from "./strays.ts";
 import { READ, WHOLE } from "./turns.ts";
 import { uncachedReader, type UncachedReader } from "./uncached.ts";
+import type { WrongBytes } from "./wrong-bytes.ts";
 
 export interface CleanContext extends HydrateContext {
   readonly files: Files;
   readonly hasher: Hasher;
   readonly identities: Identities;
   readonly log: Log;
+  readonly wrong: WrongBytes;
   /** The map or the state of the file changed; `bytes` more (or fewer) are here. */
   changed(file: CleanFile, bytes: number): void;
   /** Puts complete bytes of the version, left over from a lost index, in their place; false when there are none. */
@@ -50,7 +53,7 @@ export interface CleanFacts {
   /** The final name. */
   readonly path: string;
   readonly ranges: readonly number[];
-  /** The service may send another length than it says. */
+  /** The service may send other bytes than its length and hash say. */
   readonly resizes: boolean;
   /** It does, as an earlier download showed. */
   readonly resized: boolean;
@@ -82,9 +85,6 @@ export class CleanFile implements Target {
   readonly #resizes: boolean;
   /** The service sends another length than it says. */
   #resized: boolean;
-  /** The wrong hash that came before. */
-  #wrongHash: string | undefined;
-  #blockedUntil = 0;
 
   constructor(context: CleanContext, facts: CleanFacts) {
     this.#context = context;
@@ -288,7 +288,8 @@ export class CleanFile implements Target {
   }
 
   get #isBlocked(): boolean {
-    return this.#context.clock.now() < this.#blockedUntil;
+    const { wrong, clock } = this.#context;
+    return wrong.isBlocked(this.node, this.version, clock.now());
   }
 
   #fetch([from, to]: Span, wish: Wish, signal: AbortSignal | undefined): Answer<undefined> {
@@ -363,7 +364,8 @@ export class CleanFile implements Target {
         const digest = await hasher.digest(fd, this.size, false);
         if (epoch !== this.#epoch) return ok();
         const right = this.#hash === undefined || digest.hash === this.#hash;
-        const tolerated = !right && (this.#resized || digest.hash === this.#wrongHash);
+        const again = digest.hash === this.#context.wrong.last(this.node, this.version);
+        const tolerated = !right && this.#resizes && (this.#resized || again);
         if (digest.length !== this.size || (!right && !tolerated)) return this.#refuse(disk, digest.hash);
         if (tolerated)
           log.fault("the service's hash is not that of the bytes it sends; taking the bytes", { node: this.node });
@@ -378,12 +380,15 @@ export class CleanFile implements Target {
   }
 
   #refuse(disk: DiskFile, hash: string): Awaited<Answer<undefined>> {
-    const first = this.#wrongHash === undefined;
-    this.#wrongHash = hash;
+    const { wrong, clock, log } = this.#context;
+    const { node, version } = this;
     this.#drop(disk);
-    if (first) return ok();
-    this.#blockedUntil = this.#context.clock.now() + WRONG_BYTES_WAIT_MS;
-    this.#context.log.fault("a download came wrong twice; not trying again for a while", { node: this.node });
+    const times = wrong.came(node, { version, hash }, clock.now());
+    if (times === 1) return ok();
+    log.fault("a download does not match the hash that the service gives; not trying again for a while", {
+      node,
+      times,
+    });
     return wrongBytes();
   }
 

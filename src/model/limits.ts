@@ -134,8 +134,11 @@ export const READ_AHEAD_BYTES = 4 * HYDRATE_RANGE_BYTES;
 export const HYDRATE_PARALLEL_MAX = 4;
 /** Tries of one range without a byte of progress before its readers get the fault. */
 export const DOWNLOAD_TRIES_MAX = 6;
-/** A file whose bytes came wrong twice, and differently, is not tried again for this long. */
+/** A file whose bytes came wrong twice is not tried again for this long, then four times longer after each try, up to the second. */
 export const WRONG_BYTES_WAIT_MS = 60_000;
+export const WRONG_BYTES_WAIT_MOST_MS = 24 * 3600 * 1000;
+/** Such files that are remembered. */
+export const WRONG_BYTES_FILES_MAX = 1_000;
 /** Disk calls that only reach the kernel's memory are made at once; a disk where one took longer than this waits on the pool for a while. */
 export const QUICK_CALL_MS = 10;
 export const QUICK_WRITE_BYTES_MAX = 256 * 1024;

@@ -131,14 +131,46 @@ onDisk(
   },
 );
 
-onDisk("a service whose hash is wrong is believed the second time, with a log line", {}, async (disk) => {
+onDisk("a photo whose hash is wrong is believed the second time, with a log line", {}, async (disk) => {
   const bytes = noise(100_000);
-  const node = disk.world.cloud("rewritten", bytes, { hash: "AAAAAAAAAAAAAAAAAAAAAAAAAAE=" });
+  const node = disk.world.cloud("photo.heic", bytes, { hash: "AAAAAAAAAAAAAAAAAAAAAAAAAAE=" });
   equal(await disk.world.read(node), bytes);
   assert.equal(disk.world.origin.requests.length, 2);
   assert.equal(disk.faults.length, 1);
   assert.equal(disk.content.have(node), "all");
 });
+
+const clockOfPlainFile = manualClock();
+onDisk(
+  "a plain file whose bytes never match its hash is never shown, and is not fetched for ever",
+  { clock: clockOfPlainFile },
+  async (disk) => {
+    const { requests } = disk.world.origin;
+    const node = disk.world.cloud("plain.bin", noise(100_000), { hash: "AAAAAAAAAAAAAAAAAAAAAAAAAAE=" });
+    const tries = async (): Promise<number> => {
+      const before = requests.length;
+      for (let times = 0; times < 3; times++) {
+        const source = disk.content.open(node);
+        assert.equal(kind(await source.read(0, 10)), "io");
+        await source.close();
+        assert.equal(kind(await disk.content.hydrate(node)), "io");
+      }
+      return requests.length - before;
+    };
+    assert.equal(await tries(), 2, "fetched once more, then left alone, whoever opens it");
+    assert.equal(disk.content.have(node), "none");
+    for (const wait of [1, 4, 16]) {
+      clockOfPlainFile.advance(wait * WRONG_BYTES_WAIT_MS - 1);
+      assert.equal(await tries(), 0);
+      clockOfPlainFile.advance(1);
+      assert.equal(await tries(), 1);
+    }
+    assert.match(disk.faults.join(), /does not match the hash/);
+    const bytes = noise(50_000, 2);
+    disk.world.cloud("plain.bin", bytes);
+    equal(await disk.world.read(node), bytes);
+  },
+);
 
 for (const said of [90_000, 110_000, 9 * MiB])
   onDisk(`a service that says ${said} bytes and sends 100,000 is believed what it sends`, {}, async (disk) => {
