@@ -22,6 +22,7 @@ import { DiskFile, diskFault, isMissing, readAt, removeFile, syncFile, writePart
 import type { Hasher } from "./hash.ts";
 import { Hydration, type HydrateContext, type Target } from "./hydrate.ts";
 import type { Identities } from "./identity.ts";
+import { partsFault } from "./parts-fault.ts";
 import { Ranges, type Span } from "./ranges.ts";
 import { ReadAhead, WHOLE_BYTES_MAX, type Wish } from "./read-ahead.ts";
 import type { Wanted } from "./strays.ts";
@@ -144,7 +145,8 @@ export class CleanFile implements Target {
   async reread(): Promise<{ readonly read: number; readonly wrong?: string }> {
     await this.look();
     const { size } = this;
-    if (!this.durable || size === 0) return { read: 0 };
+    if (size === 0 || this.isBusy) return { read: 0 };
+    if (!this.durable) return this.#rereadParts();
     const { hasher, identities } = this.#context;
     const digest = await this.withBytes([[0, size]], (fd) => hasher.digest(fd, size, false));
     if (!digest || !this.durable) return { read: 0 };
@@ -157,6 +159,19 @@ export class CleanFile implements Target {
       read: size,
       wrong: "its bytes in the cache were damaged on the disk; they are fetched again when they are read",
     };
+  }
+
+  /** Of bytes that are here in part no hash is known until all are: they are long enough, can be read, and are no holes. */
+  async #rereadParts(): Promise<{ readonly read: number; readonly wrong?: string }> {
+    const disk = this.#disk;
+    if (!disk || this.here.isEmpty) return { read: 0 };
+    const before = this.here.total;
+    const epoch = this.#epoch;
+    const wrong = await partsFault(disk.path, this.here, (task) => this.#context.files.use(disk, task));
+    if (wrong === undefined || epoch !== this.#epoch) return { read: before };
+    this.#drop(disk);
+    await removeClean(this.#path, this.#context.identities);
+    return { read: before, wrong: `its bytes in the cache ${wrong}; they are fetched again when they are read` };
   }
 
   /** Finds out what of it is here. */

@@ -1,15 +1,18 @@
 /**
  * Compares what the rows say of bytes with the bytes, file after file, on the hash worker and at a bounded rate, while everything goes on.
  *
- *   clean bytes that are wrong          go, and are fetched again by the next read
+ *   clean bytes that are wrong          go, and are fetched again by the next read (those that are here in part have no hash yet:
+ *                                       they are wrong when they are too short, cannot be read, or are holes)
  *   clean bytes that are not there      their rows go; somebody emptied the cache folder, which is no problem
  *   unpushed bytes that are wrong,      are told, and stay: nobody else has them
- *     too short, or not there
+ *     too short, unreadable, damaged
+ *     before, of no file, or not there
  *   files that say nothing of           are described again
  *     themselves, or the wrong things
  *   files that no row names             are told; those of the cache go
  */
 import { promises as fs } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { sleep, type Clock } from "../base/clock.ts";
 import { breathe } from "../base/loop.ts";
@@ -24,6 +27,8 @@ import type { ContentProblem, Verified } from "./content.ts";
 import { isMissing, removeFile } from "./files.ts";
 import type { Hasher } from "./hash.ts";
 import type { Identities } from "./identity.ts";
+
+const STEP_BYTES = 1024 * 1024;
 
 export interface VerifyOptions {
   readonly store: Store;
@@ -89,9 +94,9 @@ async function verifyBlob(options: VerifyOptions, blob: BlobId, row: BlobRow): P
       return tell(`are ${size} of ${wanted} bytes long`);
     if (row.damaged !== undefined) return tell(`are not sent: ${row.damaged}`);
     await describeWell(options, blob);
-    if (row.state !== "frozen") return { read: 0 };
     const handle = await fs.open(path, "r");
     try {
+      if (row.state !== "frozen") return await verifyOpen(options, blob, { handle, size, tell });
       const digest = await hasher.digest(handle.fd, size, true);
       return digest.hash === row.hash && digest.sha256 === row.sha256
         ? { read: size }
@@ -102,6 +107,23 @@ async function verifyBlob(options: VerifyOptions, blob: BlobId, row: BlobRow): P
   } catch (error) {
     return isMissing(error) ? tell("are not there") : tell(`cannot be read: ${String((error as Error).message)}`);
   }
+}
+
+/** Of bytes that may still change no hash is known: all of them can be read, and some file shows them. */
+async function verifyOpen(
+  { store }: VerifyOptions,
+  blob: BlobId,
+  { handle, size, tell }: { handle: FileHandle; size: number; tell: (what: string, read?: number) => OneBlob },
+): Promise<OneBlob> {
+  const buffer = Buffer.allocUnsafe(STEP_BYTES);
+  let read = 0;
+  while (read < size) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, read);
+    if (bytesRead === 0) break; // it was cut meanwhile
+    read += bytesRead;
+  }
+  const node = store.read.blobs.get(blob)?.node;
+  return node === undefined || isLocal(store.read, node, blob) ? { read } : tell("belong to no file", read);
 }
 
 /** Its identity is what the rows say. */

@@ -1,8 +1,20 @@
 /** `check` on bytes: rot in clean ones goes and is fetched again, rot in unpushed ones is told and stays, orphans are told. */
 import assert from "node:assert/strict";
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { identities } from "../../src/content/identity.ts";
+import { blobId, type ItemKey } from "../../src/model/ids.ts";
+import type { LocalItem } from "../../src/model/item.ts";
+import { changeTrees, viewLocal } from "../../src/store/tree.ts";
 import { equal, noise, value } from "../contract/content-world.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
 
@@ -113,3 +125,56 @@ onDisk("content/verify: what says the wrong thing of itself is described again; 
   await disk.world.store.barrier();
   assert.equal((await identities(() => undefined).read(path))?.node, node);
 });
+
+onDisk("content/verify: bytes that are here in part go when they are cut short or became holes", {}, async (disk) => {
+  const bytes = noise(3_000_000, 5);
+  const node = disk.world.cloud("large", bytes);
+  const source = disk.content.open(node);
+  const part = async (): Promise<string> => {
+    equal(value(await source.read(0, 1000)), bytes.subarray(0, 1000));
+    equal(value(await source.read(2_000_000, 1000)), bytes.subarray(2_000_000, 2_001_000));
+    assert.equal(disk.content.have(node), "some");
+    // What is on its way is not looked at.
+    for (let look = 0; look < 500 && (await disk.content.verify(never)).bytes === 0; look++)
+      await new Promise((done) => setTimeout(done, 5));
+    return cacheFile(disk, node);
+  };
+  await part();
+  assert.deepEqual(await problems(disk), []);
+  truncateSync(await part(), 100_000);
+  assert.match((await problems(disk)).map(({ what }) => what).join(), /100000 of .* bytes long/);
+  assert.equal(disk.content.have(node), "none");
+  const path = await part();
+  const { size } = statSync(path);
+  truncateSync(path, 0);
+  truncateSync(path, size);
+  assert.match((await problems(disk)).map(({ what }) => what).join(), /holes/);
+  await part();
+  assert.deepEqual(await problems(disk), []);
+  await source.close();
+});
+
+onDisk("content/verify: bytes that may still change can be read, and belong to a file", {}, async (disk) => {
+  const node = await disk.world.create("a");
+  await disk.world.write(node, noise(400_000));
+  const verified = await disk.content.verify(never);
+  assert.deepEqual(verified.problems, []);
+  assert.equal(verified.bytes, 400_000, "they were read");
+  const path = join(disk.stateDir, "blobs", String(disk.world.blobOf(node)));
+  rmSync(path);
+  mkdirSync(path); // opens, is long enough, and gives no bytes
+  truncateLocal(disk, node);
+  assert.match((await problems(disk)).map(({ what }) => what).join(), /cannot be read/);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, noise(400_000));
+  disk.world.store.transact((tx) => tx.blobs.put(blobId(60), { node, size: 0, state: "open" }));
+  writeFileSync(join(disk.stateDir, "blobs", "60"), "nobody's");
+  assert.match((await problems(disk)).map(({ what }) => what).join(), /belong to no file/);
+});
+
+/** The Local row says that the file is empty. */
+function truncateLocal(disk: DiskWorld, node: ItemKey): void {
+  const { kind, parent, name, mtime, content } = viewLocal(disk.world.store.read, node)!;
+  const row = { kind, parent, name, mtime, content: { ...content, size: 0 } } as LocalItem;
+  disk.world.store.transact((tx) => changeTrees(tx, new Map([[node, { local: row }]])));
+}
