@@ -3,9 +3,11 @@
  * daemons are killed. Every write has bytes of its own, and every overwrite or deletion notes the bytes its actor saw there; so at
  * the end what was made and not knowingly destroyed must be there, once. A seed replays the choices.
  *
- * Nothing is pushed or pulled but by `sync`, so that between looking at a file and destroying it nothing can change under the actor.
+ * Nothing is pushed or pulled but by `sync` and after a failed read, so that between looking at a file and destroying it hardly anything
+ * can change under the actor; what can is looked at again right before. Nothing is renamed over what was not seen.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { promises as fs } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -27,9 +29,17 @@ export interface Played {
   readonly copies: number;
 }
 
+const SYNC_MS = 180_000;
 const ASLEEP = { poll: "3600", write_back: "3600", flush_timeout: "0", read_timeout: "20" };
 const FILES = ["n0", "n1", "n2", "N1", "letter.txt", "a b.txt", "ü.txt"] as const;
 const FOLDERS = ["f0", "f1", "F1", "docs"] as const;
+
+/** Whatever the service does, a sync ends. */
+async function synced(mount: Mount): Promise<void> {
+  const late = AbortSignal.timeout(SYNC_MS);
+  await Promise.race([mount.ctl("sync", mount.dir), once(late, "abort")]);
+  assert.ok(!late.aborted, `a sync of ${mount.dir} ends within ${SYNC_MS} ms`);
+}
 
 /** What an actor can do; `entries` are paths with "/" at the end of folders. */
 interface Actor {
@@ -38,7 +48,9 @@ interface Actor {
   read(path: string): Promise<string>;
   write(path: string, text: string): Promise<void>;
   mkdir(path: string): Promise<void>;
+  /** To a free name; nothing happens when it is taken. */
   move(from: string, to: string): Promise<void>;
+  replace(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
 }
 
@@ -58,11 +70,24 @@ export async function playTwoMounts({ seed, operations, faults }: Play): Promise
     await play.calm();
     return await play.judge();
   } catch (error) {
+    await keepEvidence(sim, mounts);
     throw new Error(`SEED=${seed}: ${error instanceof Error ? error.stack : String(error)}`, { cause: error });
   } finally {
     for (const mount of mounts) await mount.dispose();
     await sim.stop();
   }
+}
+
+/** With KEEP=folder: what the machines have and said, and what they asked. */
+async function keepEvidence(sim: Sim, mounts: readonly Mount[]): Promise<void> {
+  const folder = process.env["KEEP"];
+  if (!folder) return;
+  for (const [i, mount] of mounts.entries()) {
+    await run("cp", ["-a", join(mount.home, "state"), join(folder, `state-${i}`)]);
+    await fs.writeFile(join(folder, `stderr-${i}`), mount.stderr());
+  }
+  const requests = (await sim.requests()).map((request) => JSON.stringify(request));
+  await fs.writeFile(join(folder, "requests"), requests.join("\n"));
 }
 
 async function setFaults(sim: Sim, faults: readonly object[], seed: number): Promise<void> {
@@ -111,7 +136,7 @@ class Players {
   async calm(): Promise<void> {
     for (let round = 0; round < 4; round++)
       for (const mount of this.#mounts) {
-        await mount.ctl("sync", mount.dir);
+        await synced(mount);
         await mount.settled(120);
       }
   }
@@ -157,12 +182,13 @@ class Players {
     if (kind === "mkdir") return this.#do(actor, "mkdir", () => actor.mkdir(place(FOLDERS)));
     if (kind === "moveFile" && file !== undefined) return this.#move(actor, file, place(FILES), entries);
     if (kind === "moveFolder" && folder !== undefined) return this.#move(actor, `${folder}/`, place(FOLDERS), entries);
-    if (kind === "remove" && file !== undefined) return this.#remove(actor, [file], file);
+    if (kind === "remove" && file !== undefined) return this.#remove(actor, [file], file, entries);
     if (kind === "removeFolder" && folder !== undefined)
       return this.#remove(
         actor,
         files.filter((path) => path.startsWith(`${folder}/`)),
         folder,
+        entries,
       );
   }
 
@@ -182,16 +208,17 @@ class Players {
       if (from.endsWith("/") || actor.name === "web") return;
       const over = await actor.read(to);
       this.#note(`${actor.name} moves ${from} over ${to}`);
-      await actor.move(source, to);
+      await actor.replace(source, to);
       this.#destroyed.add(over);
       return;
     }
     await this.#do(actor, `move ${from} to ${to}`, () => actor.move(source, to));
   }
 
-  async #remove(actor: Actor, files: readonly string[], top: string): Promise<void> {
+  async #remove(actor: Actor, files: readonly string[], top: string, entries: readonly string[]): Promise<void> {
     const seen: string[] = [];
     for (const path of files) seen.push(await actor.read(path));
+    if ((await actor.entries()).join("\n") !== entries.join("\n")) return; // not what it saw: it thinks again
     this.#note(`${actor.name} removes ${top} (${files.length})`);
     for (const text of seen) this.#destroyed.add(text);
     await actor.remove(top);
@@ -204,7 +231,7 @@ class Players {
 
   async #sync(mount: Mount): Promise<void> {
     this.#note(`sync ${this.#mounts.indexOf(mount)}`);
-    await mount.ctl("sync", mount.dir);
+    await synced(mount);
   }
 
   async #killDuringSync(mount: Mount): Promise<void> {
@@ -284,7 +311,12 @@ function mountActor(mount: Mount, name: string): Actor {
       await fs.writeFile(mount.path(path), text);
     },
     mkdir: async (path) => void (await fs.mkdir(mount.path(path))),
-    move: (from, to) => fs.rename(mount.path(from), mount.path(to)),
+    async move(from, to) {
+      if (fold(from) === fold(to)) return fs.rename(mount.path(from), mount.path(to));
+      const moved = await run("mv", ["-nT", mount.path(from), mount.path(to)]);
+      if (moved.code !== 0) throw Object.assign(new Error(moved.err), { code: "EIO" });
+    },
+    replace: (from, to) => fs.rename(mount.path(from), mount.path(to)),
     remove: (path) => fs.rm(mount.path(path), { recursive: true }),
   };
 }
@@ -313,6 +345,7 @@ function webActor(sim: Sim): Actor {
     write: (path, text) => sim.put(path, text),
     mkdir: (path) => sim.mkdir(path),
     move: (from, to) => sim.move(from, to),
+    replace: (from, to) => sim.move(from, to),
     remove: (path) => sim.remove(path),
   };
 }
