@@ -61,7 +61,10 @@ function innerRequest(outer: Head, request: Json): Inner {
   }
   const target = `/v1.0${url.startsWith("/") ? "" : "/"}${url}`;
   const body = request["body"] === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(request["body"]));
-  return { head: { method: (textField(request, "method") ?? "GET").toUpperCase(), target, headers }, body };
+  return {
+    head: { method: (textField(request, "method") ?? "GET").toUpperCase(), target, headers, batched: true },
+    body,
+  };
 }
 
 function capitalised(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -11,6 +11,8 @@ export interface Head {
   readonly target: string;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Came inside a `$batch`. */
+  readonly batched?: true;
 }
 
 export type Body =

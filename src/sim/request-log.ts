@@ -17,6 +17,8 @@ export interface RequestRow {
   readonly ifMatch: string | null;
   readonly range: string | null;
   itemId: string | null;
+  /** Part of a `$batch`, which has a row of its own. */
+  readonly batched?: true;
 }
 
 export class RequestLog {

@@ -205,6 +205,7 @@ function newRow(head: Head, at: number): RequestRow {
     bytes: 0,
     received: 0,
     ifMatch: head.headers["if-match"] ?? null,
+    ...(head.batched ? { batched: true } : {}),
     range: head.headers["range"] ?? null,
     itemId: null,
   };

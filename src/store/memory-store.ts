@@ -46,6 +46,7 @@ type Undo = { readonly rows: Rowset; readonly order: string; readonly before: En
 
 class InMemory implements MemoryStore {
   readonly read: Reader;
+  private readonly writer: Writer;
   private readonly tables: ReadonlyMap<TableName, Rowset>;
   private readonly hooks: (() => Promise<void>)[] = [];
   /** What undoes each commit since the last barrier, oldest first. */
@@ -59,6 +60,7 @@ class InMemory implements MemoryStore {
     this.read = this.tableRecord(() => {
       throw new TypeError("a reader does not write");
     });
+    this.writer = this.tableRecord((rows, key, entry) => this.write(rows, key, entry));
   }
 
   transact<T>(change: (tx: Writer) => T): T {
@@ -140,15 +142,19 @@ class InMemory implements MemoryStore {
     assert(this.state === "open", `the store is in use after it was ${this.state}`);
   };
 
+  /** One record of tables for all transactions; what each is given is dead after its own. */
   private writerOf(undo: Undo[]): Writer {
-    return this.tableRecord((rows, key, entry) => {
-      this.assertAlive();
-      assert(this.inside === undo, "a writer is used inside its own transaction only");
-      assertStorable(key);
-      const order = orderOf(key);
-      undo.push({ rows, order, before: rows.set(order, entry) });
-    });
+    const mine = (): void => assert(this.inside === undo, "a writer is used inside its own transaction only");
+    return new Proxy(this.writer, { get: (tables, name: TableName) => (mine(), tables[name]) });
   }
+
+  private readonly write = (rows: Rowset, key: Key, entry: Entry | undefined): void => {
+    this.assertAlive();
+    assert(this.inside, "a writer is used inside a transaction only");
+    assertStorable(key);
+    const order = orderOf(key);
+    this.inside.push({ rows, order, before: rows.set(order, entry) });
+  };
 
   private tableRecord(set: (rows: Rowset, key: Key, entry: Entry | undefined) => void): Writer {
     const tables = TABLES.map((name) => {
@@ -248,12 +254,16 @@ function table(
 }
 
 function sealed(key: Key, value: unknown): Entry {
-  const copy: unknown = structuredClone(value);
-  return {
-    key: typeof key === "object" ? Object.freeze(structuredClone(key)) : key,
-    value: copy,
-    hasBytes: freeze(copy),
-  };
+  const copy = copyOf(value);
+  return { key: typeof key === "object" ? Object.freeze([...key] as const) : key, value: copy, hasBytes: freeze(copy) };
+}
+
+/** Rows are plain data with bytes in places. */
+function copyOf(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value;
+  if (ArrayBuffer.isView(value)) return structuredClone(value);
+  if (Array.isArray(value)) return value.map(copyOf);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copyOf(part)]));
 }
 
 function* handOutAll(entries: readonly Entry[]): Iterable<readonly [Key, unknown]> {

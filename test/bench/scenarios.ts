@@ -11,6 +11,7 @@ import {
   openSync,
   readSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -90,7 +91,20 @@ export const mountTime = "from the start of the program to an answer of the moun
 
 /** Apart, at 20 ms latency: until many new small files are all in the cloud. */
 export const pushScenario = push(1_000, 10);
-export const manyScenario = push(10_000, 100);
+export const manyScenario = push(Number(process.env["BENCH_MANY"] ?? 10_000), 100);
+
+/** Apart: a folder of 10,000 files gets another name, until the cloud has it. */
+export const RENAMED_FILES = 10_000;
+export const renameScenario: Scenario = {
+  name: `a folder of ${RENAMED_FILES} files renamed until the cloud has it, 20 ms latency`,
+  async measure(contender, sim) {
+    const [folder] = readdirSync(contender.dir).filter((name) => name.startsWith("dir-"));
+    const began = performance.now();
+    renameSync(join(contender.dir, folder!), join(contender.dir, "renamed"));
+    await contender.pushed(sim, RENAMED_FILES, "renamed");
+    return performance.now() - began;
+  },
+};
 
 function push(files: number, folders: number): Scenario {
   return {

@@ -25,6 +25,8 @@ export interface SimRequest {
   readonly bytes: number;
   readonly received?: number;
   readonly itemId?: string;
+  /** Part of a `$batch`, which has a row of its own. */
+  readonly batched?: true;
 }
 
 export interface Sim {
