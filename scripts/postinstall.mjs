@@ -1,6 +1,6 @@
 /**
  * Runs after `npm install` and `npm ci`: applies patches/ to the installed packages, rebuilds fuse-native from the patched
- * source (npm itself keeps the published binary, without an error), and compiles the C file of our own host. It does nothing that
+ * source (npm itself keeps the published binary, without an error), and compiles the C files of our own host. It does nothing that
  * is done already. Node's own headers are used where they lie beside the running node, so that nothing is fetched.
  * Ends with one clear line and exit code 1 when fuse-native cannot be had. Without our own host's binary mounts go through fuse-native:
  * that is one clear line and no failure.
@@ -14,15 +14,8 @@ import { dirname, join, resolve } from "node:path";
 const home = resolve(import.meta.dirname, "..");
 const require = createRequire(join(home, "package.json"));
 
-try {
-  applyPatches();
-  if (!isBuilt()) rebuild();
-  if (!isBuilt()) throw new Error("the rebuilt binary does not carry the patch's marker");
-} catch (error) {
-  console.error(`mount.onedrive: fuse-native could not be patched and built: ${error.message.split("\n")[0]}`);
-  console.error("It needs python3, make and g++ (Debian: apt install python3 make g++); then: npm ci");
-  process.exitCode = 1;
-}
+/** As `npm run build` calls it: only what is compiled of our own source. */
+if (!process.argv.includes("--own-host")) installFuseNative();
 
 try {
   buildOwnHost();
@@ -33,25 +26,50 @@ try {
   console.error(`mount.onedrive: its own kernel host could not be built, so mounts use fuse-native: ${why}`);
 }
 
-/** One C file against Node's headers; a binary that is not older than its source stays. */
+function installFuseNative() {
+  try {
+    applyPatches();
+    if (!isBuilt()) rebuild();
+    if (!isBuilt()) throw new Error("the rebuilt binary does not carry the patch's marker");
+  } catch (error) {
+    console.error(`mount.onedrive: fuse-native could not be patched and built: ${error.message.split("\n")[0]}`);
+    console.error("It needs python3, make and g++ (Debian: apt install python3 make g++); then: npm ci");
+    process.exitCode = 1;
+  }
+}
+
+/** Two C files, one against Node's headers and one that is a program; a binary that is not older than its source stays. */
 function buildOwnHost() {
-  const folder = join(home, "src/host/kernel/native");
-  const source = join(folder, "fuse-device.c");
-  const binary = join(folder, "build/fuse-device.node");
-  if (existsSync(binary) && statSync(binary).mtimeMs >= statSync(source).mtimeMs) return;
-  const include = headers();
-  if (!include)
-    throw new Error("the headers of Node were not found; set npm_config_nodedir to a prefix with include/node");
+  const addon = (unfinished) => {
+    const include = headers();
+    if (!include)
+      throw new Error("the headers of Node were not found; set npm_config_nodedir to a prefix with include/node");
+    compile("fuse-device.c", unfinished, "-fPIC", "-shared", "-DNODE_GYP_MODULE_NAME=fuse_device", "-I", include);
+    run(process.execPath, ["-e", `require(${JSON.stringify(unfinished)})`], "pipe");
+  };
+  build("notice-writer.c", "notice-writer", (unfinished) => compile("notice-writer.c", unfinished, "-pthread"));
+  build("fuse-device.c", "fuse-device.node", addon);
+}
+
+function native(file) {
+  return join(home, "src/host/kernel/native", file);
+}
+
+function build(source, name, make) {
+  const binary = native(`build/${name}`);
+  if (existsSync(binary) && statSync(binary).mtimeMs >= statSync(native(source)).mtimeMs) return;
   mkdirSync(dirname(binary), { recursive: true });
   const unfinished = join(dirname(binary), `unfinished-${process.pid}.node`);
-  const flags = ["-std=c11", "-O2", "-fPIC", "-shared", "-DNODE_GYP_MODULE_NAME=fuse_device", "-I", include];
   try {
-    execFileSync(process.env.CC || "cc", [...flags, source, "-o", unfinished], { stdio: "pipe" });
-    run(process.execPath, ["-e", `require(${JSON.stringify(unfinished)})`], "pipe");
+    make(unfinished);
     renameSync(unfinished, binary);
   } finally {
     rmSync(unfinished, { force: true });
   }
+}
+
+function compile(source, into, ...flags) {
+  execFileSync(process.env.CC || "cc", ["-std=c11", "-O2", ...flags, native(source), "-o", into], { stdio: "pipe" });
 }
 
 /** Where node_api.h and uv.h are: as told, beside node, or where node-gyp put those it fetched for fuse-native. */

@@ -1,8 +1,9 @@
 /** Serves the memory vfs through the parts of the kernel host, for probes.ts: changes it behind the kernel's back and writes notices as told. */
 import { systemClock } from "../../src/base/clock.ts";
 import { connection } from "../../src/host/kernel/connection.ts";
-import { fuseDevice } from "../../src/host/kernel/fuse-device.ts";
+import { fuseDevice, NOTICE_WRITER } from "../../src/host/kernel/fuse-device.ts";
 import { newSession } from "../../src/host/kernel/new-session.ts";
+import { noticeWriter } from "../../src/host/kernel/notice-writer.ts";
 import { obtainDevice } from "../../src/host/kernel/obtain-device.ts";
 import { ROOT, type HandleId } from "../../src/model/ids.ts";
 import type { Attributes } from "../../src/vfs/vfs.ts";
@@ -37,14 +38,24 @@ const options = {
 };
 const fd = await obtainDevice(device.value, options);
 if (!fd.ok) throw new Error(fd.fault.why);
-const line = connection({ device: device.value, fd: fd.value, onDefect, ended: () => process.disconnect() });
-const { take } = newSession(vfs, line, { clock: systemClock, ...options, onGreeting: () => process.send?.("up") });
+const writer = await noticeWriter({ program: NOTICE_WRITER, fd: fd.value, onDefect });
+if (!writer) throw new Error("the process that writes notices does not start");
+const ended = (): void => {
+  writer.end();
+  process.disconnect();
+};
+const line = connection({ device: device.value, fd: fd.value, onDefect, ended });
+const { take } = newSession(
+  vfs,
+  { ...line, notify: (frames, done) => writer.write(frames, done) },
+  { clock: systemClock, ...options, onGreeting: () => process.send?.("up") },
+);
 line.start(take);
 
 process.on("message", ({ act, name, notice }: Act) => {
   const { inode } = change(act, name);
   if (notice === "none") return void process.send?.("done");
-  line.notify(frame(notice, name, inode), () => process.send?.("done"));
+  writer.write(frame(notice, name, inode), () => process.send?.("done"));
 });
 
 function change(act: Act["act"], name: string): { inode: number } {

@@ -207,5 +207,7 @@ export const REQUESTS_PER_TURN = 16;
 export const REPLY_BYTES_MAX = 1024 ** 2;
 /** Notices to the kernel written in one go. */
 export const NOTICE_BATCH_MAX = 256;
+/** The process that writes notices is started so often without having written any. */
+export const NOTICE_WRITER_STARTS_MAX = 3;
 /** A notice waits this long for calls on its node. */
 export const NOTICE_HELD_MAX_MS = 1_000;

@@ -4,6 +4,7 @@
  */
 import { chooseHost } from "../../src/host/choose-host.ts";
 import type { Mounted } from "../../src/host/host.ts";
+import { ROOT } from "../../src/model/ids.ts";
 import { memoryVfs } from "./memory-vfs.ts";
 
 export type Question =
@@ -11,6 +12,7 @@ export type Question =
   | { ask: "unmount"; lazy: boolean }
   | { ask: "replaceBytes"; path: string; bytes: string }
   | { ask: "moveElsewhere"; from: string; to: string }
+  | { ask: "tellAndFreeze"; busyMs: number; name: string }
   | { ask: "exit"; code: number };
 
 const vfs = memoryVfs();
@@ -49,6 +51,11 @@ async function reply(mount: Mounted, question: Question): Promise<void> {
       for (const { parent, name } of vfs.moveElsewhere(question.from, question.to)) mount.forgetEntry(parent, name);
       await mount.told();
       return tell("done");
+    case "tellAndFreeze": // takes no request for a while, tells the kernel of a name, and stops before it takes one
+      for (const until = Date.now() + question.busyMs; Date.now() < until;);
+      mount.forgetEntry(ROOT, question.name);
+      for (let i = 0; i < 10; i++) await Promise.resolve();
+      return void process.kill(process.pid, "SIGSTOP");
     case "state": {
       const { openCount, nodeCount, largestWrite, calls } = vfs;
       return tell({

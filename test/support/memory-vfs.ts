@@ -1,7 +1,7 @@
 /**
  * A vfs in memory, for the tests of hosts: it keeps the contract of src/vfs/vfs.ts for everything a kernel can see, and none of the
  * product's promises about disks and clouds. Knobs are names: a file called `slow-N` takes N ms to read, `fails-flush` fails at
- * close with noSpace, `explodes` throws when it is looked up.
+ * close with noSpace, `explodes` throws when it is looked up, and a folder called `never` is never made: that call gets no answer.
  */
 import { assert } from "../../src/base/assert.ts";
 import { ok } from "../../src/base/result.ts";
@@ -244,10 +244,12 @@ export function memoryVfs(): MemoryVfs {
       return ok();
     },
     fsyncdir: () => ok(),
-    mkdir: (parent, name, mode) =>
-      inFolder(parent, (folder) =>
+    mkdir(parent, name, mode) {
+      if (name === "never") return new Promise(() => undefined);
+      return inFolder(parent, (folder) =>
         child(folder, name) ? fault("exists", name) : ok(attributes(add(folder, name, "folder", mode))),
-      ),
+      );
+    },
     unlink: (parent, name) =>
       inFolder(parent, (folder) => {
         const node = child(folder, name);

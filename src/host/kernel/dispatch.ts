@@ -10,7 +10,7 @@ import type { Frame } from "./frame.ts";
 import { init } from "./greeting.ts";
 import { lookup, mkdir, mknod, noLink, refuseLink, rename, rename2, rmdir, unlink } from "./name-calls.ts";
 import { getattr, setattr, statfs } from "./node-calls.ts";
-import { defect, interrupt, type Session } from "./session.ts";
+import { defect, interrupt, mustHaveAnswer, type Session } from "./session.ts";
 import { plainNumber } from "./spelling-nodes.ts";
 import { opcode, OPCODES_END, TWO_TO_32 } from "./wire.ts";
 import { getxattr, listxattr, removexattr, setxattr } from "./xattr-calls.ts";
@@ -78,6 +78,7 @@ export function dispatch(at: Session, frame: Frame): void {
     return void at.out.error(unique, EINVAL);
   try {
     found.run(at, frame);
+    mustHaveAnswer(at, unique);
   } catch (error) {
     defect(at, unique, error);
   }

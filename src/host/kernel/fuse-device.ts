@@ -2,6 +2,7 @@
  * The door of our native addon (native/fuse-device.c, built by scripts/postinstall.mjs): the system calls between JavaScript and
  * /dev/fuse. Nothing else loads it. A machine without the binary, or with one of another source, has the other host.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { endianness } from "node:os";
 import { join } from "node:path";
@@ -16,16 +17,18 @@ export interface FuseDevice {
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
   write(fd: number, head: Uint8Array, length: number, payload: Uint8Array | undefined): number;
-  notify(fd: number, frames: Uint8Array, done: () => void): number;
   watch(fd: number, ready: () => void): object | number;
   unwatch(watch: object): void;
   readonly level: number;
 }
 
 /** The same number stands in fuse-device.c. */
-const LEVEL = 1;
+const LEVEL = 2;
 /** The same from src/ and from dist/. */
-const BINARY = join(import.meta.dirname, "../../../src/host/kernel/native/build/fuse-device.node");
+const BUILD = join(import.meta.dirname, "../../../src/host/kernel/native/build");
+const BINARY = join(BUILD, "fuse-device.node");
+/** The program that writes notices (notice-writer.ts). */
+export const NOTICE_WRITER = join(BUILD, "notice-writer");
 const REMEDY =
   "run `npm run postinstall` where mount.onedrive is installed (it needs a C compiler), or mount with -o host=fuse-native";
 
@@ -33,7 +36,9 @@ export function fuseDevice(): Result<FuseDevice, MountFault> {
   if (endianness() !== "LE") return failed(absent("the kernel host knows little-endian machines only"));
   try {
     const loaded = createRequire(import.meta.url)(BINARY) as FuseDevice;
-    return loaded.level === LEVEL ? ok(loaded) : failed(absent("the kernel host was built from another version"));
+    if (loaded.level !== LEVEL || !existsSync(NOTICE_WRITER))
+      return failed(absent("the kernel host was built from another version"));
+    return ok(loaded);
   } catch (error) {
     const built = (error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND";
     const why = built ? `cannot be loaded (${(error as Error).message.split("\n")[0]})` : "was not built";

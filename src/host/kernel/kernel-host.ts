@@ -15,8 +15,9 @@ import type { Host, Mounted, MountFault, MountOptions } from "../host.ts";
 import { unmount } from "../mount-table.ts";
 import { prepareMountpoint } from "../mountpoint.ts";
 import { connection } from "./connection.ts";
-import { fuseDevice, type FuseDevice } from "./fuse-device.ts";
+import { fuseDevice, NOTICE_WRITER, type FuseDevice } from "./fuse-device.ts";
 import { newSession } from "./new-session.ts";
+import { noticeWriter, type NoticeWriter } from "./notice-writer.ts";
 import { obtainDevice } from "./obtain-device.ts";
 
 const TIMEOUT_MS_DEFAULT = 3_600_000;
@@ -31,7 +32,12 @@ export function kernelHost(clock: Clock = systemClock): Host {
       if (!place.ok) return place;
       const here = { ...options, mountpoint: place.value };
       const fd = await obtainDevice(device.value, here);
-      return fd.ok ? serve(vfs, here, { device: device.value, fd: fd.value, clock }) : fd;
+      if (!fd.ok) return fd;
+      const writer = await noticeWriter({ program: NOTICE_WRITER, fd: fd.value, onDefect: options.onDefect });
+      if (writer) return serve(vfs, here, { device: device.value, fd: fd.value, writer, clock });
+      device.value.close(fd.value);
+      await unmount(here.mountpoint, true);
+      return failed({ kind: "failed", why: `cannot mount at ${here.mountpoint}: ${NOTICE_WRITER} does not start` });
     },
   };
 }
@@ -39,30 +45,36 @@ export function kernelHost(clock: Clock = systemClock): Host {
 interface Obtained {
   readonly device: FuseDevice;
   readonly fd: number;
+  readonly writer: NoticeWriter;
   readonly clock: Clock;
 }
 
 async function serve(
   vfs: Vfs,
   options: MountOptions,
-  { device, fd, clock }: Obtained,
+  { device, fd, writer, clock }: Obtained,
 ): Promise<Result<Mounted, MountFault>> {
   const { mountpoint, onDefect } = options;
   const ending = endOfMount();
   const line = connection({ device, fd, onDefect, ended: () => void wind() });
   let greeted: (refusal: string | undefined) => void = () => undefined;
   const greeting = new Promise<string | undefined>((resolve) => (greeted = resolve));
-  const { session, take } = newSession(vfs, line, {
-    clock,
-    onDefect,
-    attrTimeoutMs: options.attrTimeoutMs ?? TIMEOUT_MS_DEFAULT,
-    entryTimeoutMs: options.entryTimeoutMs ?? TIMEOUT_MS_DEFAULT,
-    onGreeting: (refusal) => greeted(refusal),
-  });
+  const { session, take } = newSession(
+    vfs,
+    { ...line, notify: (frames, done) => writer.write(frames, done) },
+    {
+      clock,
+      onDefect,
+      attrTimeoutMs: options.attrTimeoutMs ?? TIMEOUT_MS_DEFAULT,
+      entryTimeoutMs: options.entryTimeoutMs ?? TIMEOUT_MS_DEFAULT,
+      onGreeting: (refusal) => greeted(refusal),
+    },
+  );
 
   async function wind(): Promise<void> {
     greeted("the mount went away at once");
     session.notices.stop();
+    writer.end();
     session.pending.abortAll();
     for (let waited = 0; session.pending.count > 0 && waited < UNMOUNT_GRACE_MS; waited += 10) await sleep(clock, 10);
     ending.reached();

@@ -5,10 +5,11 @@
  * The kernel takes locks to do what a notice says: the lock of the folder for a name, the locks of pages being read for a node. A program
  * that waits for an answer of ours may hold them. So this is how a deadlock is ruled out:
  *
- *   1. a notice is never written on the event loop's thread: whatever it waits for, requests go on being answered
+ *   1. a notice is never written by this process: whatever it waits for, requests go on being answered, and a daemon that is killed
+ *      leaves no thread behind in the kernel that cannot be killed and keeps the mount alive (native/notice-writer.c)
  *   2. nothing that answers a request ever waits for a notice
- *   3. a notice about a node waits while a call on that node waits for its answer (for a bounded time), so that the writing thread
- *      is hardly ever held up, and a daemon that is killed does not leave a thread behind in the kernel that keeps the mount alive
+ *   3. a notice about a node waits while a call on that node waits for its answer (for a bounded time), so that other notices are
+ *      hardly ever held up
  *
  * A node whose notice has not been written yet is `untold`: its pages are not to be kept over an open.
  */
@@ -33,7 +34,7 @@ export interface Notices {
 
 export interface NoticesOptions {
   readonly clock: Clock;
-  /** Writes frames on another thread. */
+  /** Writes frames in another process. */
   write(frames: Uint8Array, done: () => void): void;
   knows(node: ItemKey): boolean;
   /** A call on the node waits for its answer. */

@@ -31,6 +31,8 @@ const MEMORY_BYTES = 512;
 const BLOCK_BYTES = 128 * 1024;
 
 export class Outbox {
+  /** The request answered last, or whose caller was gone. */
+  last = -1;
   readonly #send: Send;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
@@ -112,7 +114,9 @@ export class Outbox {
     words[0] = OUT_HEADER_BYTES + bodyBytes + (payload ? payload.length : 0);
     words[1] = error;
     put64(words, 2, unique);
-    return this.#send(this.#bytes, OUT_HEADER_BYTES + bodyBytes, payload);
+    const taken = this.#send(this.#bytes, OUT_HEADER_BYTES + bodyBytes, payload);
+    this.last = unique;
+    return taken;
   }
 }
 

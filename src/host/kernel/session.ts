@@ -4,6 +4,7 @@
  * on every call is refused, so that a daemon that has lost its mind does not write on while it stops.
  */
 import { constants } from "node:os";
+import { Defect } from "../../base/assert.ts";
 import type { HandleId, ItemKey } from "../../model/ids.ts";
 import type { Attributes, Caller, Reply, Vfs } from "../../vfs/vfs.ts";
 import { errnoOf } from "../errno.ts";
@@ -73,6 +74,7 @@ function answerLater<T>(
       if (call.dropped) return;
       if (result.ok) give(at, unique, result.value);
       else at.out.error(unique, errnoOf(result.fault));
+      mustHaveAnswer(at, unique);
     })
     .catch((error: unknown) => {
       at.pending.finish(unique);
@@ -80,11 +82,17 @@ function answerLater<T>(
     });
 }
 
-/** A bug: see above. `unique`: the call that has no answer yet. */
+/** Right after a call was handled. A handler that forgot the answer would leave the caller waiting for ever. */
+export function mustHaveAnswer(at: Session, unique: number): void {
+  if (at.out.last === unique || at.pending.get(unique)) return;
+  throw new Defect("a call was left without an answer");
+}
+
+/** A bug: see above. `unique`: the call it happened in, which is answered when it has no answer yet. */
 export function defect(at: Session, unique: number | undefined, error: unknown): void {
   at.broken = true;
+  if (unique !== undefined && at.out.last !== unique) at.out.error(unique, constants.errno.EIO);
   at.onDefect(error);
-  if (unique !== undefined) at.out.error(unique, constants.errno.EIO);
 }
 
 /** An interrupt: the caller does not want to wait any longer. An answered call is not known here any more. */

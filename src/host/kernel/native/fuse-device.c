@@ -2,11 +2,10 @@
  * The few system calls between JavaScript and /dev/fuse that Node has no words for: mounting, receiving a descriptor from fusermount,
  * reading a request into the caller's memory, writing an answer from it, and a poll on Node's own event loop that says when a request
  * waits. Knows nothing of the FUSE protocol. Every function answers a number: what it made, or a negative errno; only wrong arguments
- * throw. Nothing here waits on the loop's thread: the device is non-blocking, and notices, which the kernel may hold up behind a lock,
- * are written by libuv's thread pool, one batch at a time.
+ * throw. Nothing here waits: the device is non-blocking, and notices, which the kernel may hold up behind a lock, are written by another
+ * process (notice-writer.c).
  *
- * Memory: the caller keeps the buffer of a notice until its answer (a reference is held here); the poll handle lives until libuv has
- * closed it, after `close` or at the end of the environment, whichever comes first.
+ * Memory: the poll handle lives until libuv has closed it, after `close` or at the end of the environment, whichever comes first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +22,7 @@
 #include <uv.h>
 
 /* The same number stands in fuse-device.ts: a binary of another source is not used. */
-#define DEVICE_LEVEL 1
+#define DEVICE_LEVEL 2
 #define TEXT_MAX 4096
 
 typedef struct {
@@ -33,15 +32,6 @@ typedef struct {
   napi_async_context context;
   int closing;
 } Watch;
-
-typedef struct {
-  napi_async_work work;
-  napi_ref bytes;
-  napi_ref done;
-  int fd;
-  const uint8_t *data;
-  size_t length;
-} Notice;
 
 static napi_value number(napi_env env, int64_t value) {
   napi_value result;
@@ -176,52 +166,6 @@ static napi_value write_answer(napi_env env, napi_callback_info info) {
   return number(env, put < 0 ? -errno : 0);
 }
 
-/* In the thread pool: the kernel may hold this up until a lock is free. What it answers does not matter: an unknown name is forgotten. */
-static void write_notices(napi_env env, void *given) {
-  (void)env;
-  Notice *notice = given;
-  for (size_t at = 0; at + sizeof(uint32_t) <= notice->length;) {
-    uint32_t length;
-    memcpy(&length, notice->data + at, sizeof length);
-    if (length < sizeof length || length > notice->length - at) return;
-    while (write(notice->fd, notice->data + at, length) < 0 && errno == EINTR) continue;
-    at += length;
-  }
-}
-
-static void notices_written(napi_env env, napi_status status, void *given) {
-  (void)status;
-  Notice *notice = given;
-  napi_value done, nothing;
-  napi_get_reference_value(env, notice->done, &done);
-  napi_get_undefined(env, &nothing);
-  napi_delete_reference(env, notice->bytes);
-  napi_delete_reference(env, notice->done);
-  napi_delete_async_work(env, notice->work);
-  free(notice);
-  napi_call_function(env, nothing, done, 0, NULL, NULL);
-}
-
-/* notify(fd, frames, done): writes each frame (its length stands in its first four bytes) on another thread, then calls `done`. */
-static napi_value notify(napi_env env, napi_callback_info info) {
-  ARGUMENTS(3)
-  size_t length;
-  uint8_t *data = bytes_of(env, argument[1], &length);
-  if (!data) return NULL;
-  Notice *notice = calloc(1, sizeof *notice);
-  if (!notice) return number(env, -ENOMEM);
-  notice->fd = integer(env, argument[0]);
-  notice->data = data;
-  notice->length = length;
-  napi_create_reference(env, argument[1], 1, &notice->bytes);
-  napi_create_reference(env, argument[2], 1, &notice->done);
-  napi_value name;
-  napi_create_string_utf8(env, "fuse notice", NAPI_AUTO_LENGTH, &name);
-  napi_create_async_work(env, NULL, name, write_notices, notices_written, notice, &notice->work);
-  napi_queue_async_work(env, notice->work);
-  return number(env, 0);
-}
-
 static void on_ready(uv_poll_t *poll, int status, int events) {
   (void)events;
   (void)status; /* a dead connection is told by the read that follows */
@@ -294,8 +238,7 @@ static napi_value init(napi_env env, napi_value exports) {
     napi_callback call;
   } functions[] = {
       {"mountDirectly", mount_directly}, {"socketPair", socket_pair}, {"receive", receive}, {"close", close_descriptor},
-      {"read", read_request},            {"write", write_answer},     {"notify", notify},   {"watch", start_watch},
-      {"unwatch", end_watch},
+      {"read", read_request},            {"write", write_answer},     {"watch", start_watch}, {"unwatch", end_watch},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
