@@ -57,6 +57,7 @@ export function checkLocalName(name: string): Fault | undefined {
 /** Names that never leave this machine unless the configuration says otherwise: `*` is any text, `?` one character. */
 export const DEFAULT_LOCAL_ONLY_NAMES: readonly string[] = [
   ".~lock.*#",
+  ".#*",
   "~$*",
   ".*.sw?",
   "*.tmp",

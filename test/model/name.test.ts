@@ -182,6 +182,8 @@ describe("model/name: local-only names", () => {
   it("knows the default list", () => {
     for (const yes of [
       ".~lock.report.odt#",
+      ".#note.txt",
+      ".#-emacsAB12CD",
       "~$doc.docx",
       ".file.swp",
       ".f.swx",
@@ -200,7 +202,7 @@ describe("model/name: local-only names", () => {
       "thumbs.db",
     ])
       assert.ok(only(yes), yes);
-    for (const no of ["report.odt", "a.tmpx", "tmp", ".swp", "file.swp", "x.Trash-1", "lock#", "~doc"])
+    for (const no of ["report.odt", "a.tmpx", "tmp", ".swp", "file.swp", "x.Trash-1", "lock#", "#note.txt#", "~doc"])
       assert.ok(!only(no), no);
   });
   it("takes any patterns, dull ones fast", () => {
