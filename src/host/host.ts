@@ -18,7 +18,7 @@ export interface MountOptions {
   onDefect(error: unknown): void;
 }
 
-/** Why the mount failed, as one line for a person. */
+/** Why the mount failed, as one line for a person. `absent`: this host cannot be had here, and nothing was mounted. */
 export interface MountFault {
   readonly kind: "noFuse" | "denied" | "notEmpty" | "notFolder" | "missing" | "busy" | "stock" | "absent" | "failed";
   readonly why: string;
@@ -42,6 +42,6 @@ export interface Mounted {
 }
 
 export interface Host {
-  readonly name: "fuse-native" | "kernel";
+  readonly name: "fuse-native" | "kernel" | "auto";
   mount(vfs: Vfs, options: MountOptions): Promise<Result<Mounted, MountFault>>;
 }

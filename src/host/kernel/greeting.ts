@@ -43,7 +43,10 @@ export function init(at: Session, frame: Frame): void {
   if (major > MAJOR) return void at.out.words(frame.unique, ...words); // it asks again, in our version
   if (major < MAJOR || minor < MINOR_LEAST) {
     at.out.words(frame.unique, ...words);
-    return at.onGreeting(`the kernel speaks FUSE ${major}.${minor}, and 7.${MINOR_LEAST} is needed (Linux 5.4)`);
+    return at.onGreeting({
+      kind: "absent",
+      why: `the kernel host needs FUSE 7.${MINOR_LEAST} (Linux 5.4), and this kernel speaks ${major}.${minor}`,
+    });
   }
   words[2] = Math.min(readahead, READAHEAD_BYTES_MAX);
   words[3] = offered & wanted;
@@ -51,7 +54,8 @@ export function init(at: Session, frame: Frame): void {
   words[5] = WRITE_BYTES_MAX;
   words[6] = 1; // times in nanoseconds
   words[7] = WRITE_BYTES_MAX / PAGE_BYTES;
-  if (!at.out.words(frame.unique, ...words)) return at.onGreeting("the kernel took the connection back");
+  if (!at.out.words(frame.unique, ...words))
+    return at.onGreeting({ kind: "failed", why: "the kernel took the connection back" });
   at.greeted = true;
   at.onGreeting(undefined);
 }

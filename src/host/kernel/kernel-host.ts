@@ -57,8 +57,8 @@ async function serve(
   const { mountpoint, onDefect } = options;
   const ending = endOfMount();
   const line = connection({ device, fd, onDefect, ended: () => void wind() });
-  let greeted: (refusal: string | undefined) => void = () => undefined;
-  const greeting = new Promise<string | undefined>((resolve) => (greeted = resolve));
+  let greeted: (refusal: MountFault | undefined) => void = () => undefined;
+  const greeting = new Promise<MountFault | undefined>((resolve) => (greeted = resolve));
   const { session, take } = newSession(
     vfs,
     { ...line, notify: (frames, done) => writer.write(frames, done) },
@@ -72,7 +72,7 @@ async function serve(
   );
 
   async function wind(): Promise<void> {
-    greeted("the mount went away at once");
+    greeted({ kind: "failed", why: "the mount went away at once" });
     session.notices.stop();
     writer.end();
     session.pending.abortAll();
@@ -85,7 +85,7 @@ async function serve(
   if (refusal !== undefined) {
     line.end();
     await unmount(mountpoint, true);
-    return failed({ kind: "failed", why: `cannot mount at ${mountpoint}: ${refusal}` });
+    return failed({ ...refusal, why: `cannot mount at ${mountpoint}: ${refusal.why}` });
   }
   return ok({
     gone: ending.gone,

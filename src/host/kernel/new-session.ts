@@ -1,6 +1,7 @@
 /** A session of the protocol over any channel: the device, or a recorder in a test. Holds no descriptor and starts nothing by itself. */
 import type { Clock } from "../../base/clock.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
+import type { MountFault } from "../host.ts";
 import { dispatch } from "./dispatch.ts";
 import { folderStreams } from "./folder-streams.ts";
 import { Frame, type Room } from "./frame.ts";
@@ -23,7 +24,7 @@ export interface SessionOptions {
   readonly attrTimeoutMs: number;
   readonly entryTimeoutMs: number;
   onDefect(error: unknown): void;
-  onGreeting(refusal: string | undefined): void;
+  onGreeting(refusal: MountFault | undefined): void;
 }
 
 export interface Talk {

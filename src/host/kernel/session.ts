@@ -8,6 +8,7 @@ import { Defect } from "../../base/assert.ts";
 import type { HandleId, ItemKey } from "../../model/ids.ts";
 import type { Attributes, Caller, Reply, Vfs } from "../../vfs/vfs.ts";
 import { errnoOf } from "../errno.ts";
+import type { MountFault } from "../host.ts";
 import type { FolderStreams } from "./folder-streams.ts";
 import type { Frame, Room } from "./frame.ts";
 import type { NodeTable } from "./node-table.ts";
@@ -33,7 +34,7 @@ export interface Session {
   broken: boolean;
   onDefect(error: unknown): void;
   /** The kernel and we speak, or why we cannot. */
-  onGreeting(refusal: string | undefined): void;
+  onGreeting(refusal: MountFault | undefined): void;
   /** Keeps the memory of the frame at hand; the next request gets other memory. */
   keepRoom(): Room;
   giveBack(room: Room): void;
