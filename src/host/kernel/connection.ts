@@ -68,8 +68,11 @@ export function connection({ device, fd, ended, onDefect }: ConnectionOptions): 
     const plain = new Uint32Array([OUT_HEADER_BYTES, -EIO, 0, 0]);
     const bytes = new Uint8Array(plain.buffer);
     bytes.set(head.subarray(8, OUT_HEADER_BYTES), 8);
-    device.write(fd, bytes, OUT_HEADER_BYTES, undefined);
-    onDefect(new Error(`the kernel did not take an answer (${result})`));
+    try {
+      onDefect(new Error(`the kernel did not take an answer (${result})`));
+    } finally {
+      device.write(fd, bytes, OUT_HEADER_BYTES, undefined);
+    }
   }
 
   return {

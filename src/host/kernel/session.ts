@@ -92,8 +92,11 @@ export function mustHaveAnswer(at: Session, unique: number): void {
 /** A bug: see above. `unique`: the call it happened in, which is answered when it has no answer yet. */
 export function defect(at: Session, unique: number | undefined, error: unknown): void {
   at.broken = true;
-  if (unique !== undefined && at.out.last !== unique) at.out.error(unique, constants.errno.EIO);
-  at.onDefect(error);
+  try {
+    at.onDefect(error);
+  } finally {
+    if (unique !== undefined && at.out.last !== unique) at.out.error(unique, constants.errno.EIO);
+  }
 }
 
 /** An interrupt: the caller does not want to wait any longer. An answered call is not known here any more. */
