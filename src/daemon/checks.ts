@@ -1,6 +1,7 @@
 /**
  * `onedrivectl check` and `rebuild`: everything that is kept here compared with everything that is known of it. Check mends what costs
- * nothing to mend (clean bytes are fetched again) and tells the rest; rebuild makes the index anew.
+ * nothing to mend (clean bytes are fetched again) and tells the rest. Rebuild compares every row with the cloud and puts it right; it never
+ * empties the index, which says what open files and pending operations are based on.
  */
 import { breathe } from "../base/loop.ts";
 import { ok, type Result } from "../base/result.ts";
