@@ -132,12 +132,13 @@ export class FrozenBlobs {
     file.size = length;
     if (row.hash !== undefined && row.sha256 !== undefined && this.#compared.has(file.blob))
       return ok(frozen(blobs, file, { hash: row.hash, sha256: row.sha256 }));
+    // Sealed bytes do not change: a large file is read by the worker while the disk takes it.
+    const hashing =
+      length <= QUICK_READ_BYTES_MAX ? undefined : blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
+    hashing?.catch(() => undefined); // a failed sync is told first
     const synced = await blobs.sync(file);
     if (!synced.ok) return synced;
-    const digest =
-      length <= QUICK_READ_BYTES_MAX
-        ? digestOf(await blobs.recent(file, 0, length), true)
-        : await blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
+    const digest = (await hashing) ?? digestOf(await blobs.recent(file, 0, length), true);
     if (digest.length !== length) return mismatch(file.blob);
     if (row.state === "open") {
       const recorded = this.#record(file, digest);

@@ -9,7 +9,13 @@ import type { Session, UploadTarget } from "../drive/drive.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
 import { contentVersion, type CloudItem } from "../model/item.ts";
-import { FRAGMENT_BYTES, SESSIONS_ANEW_MAX } from "../model/limits.ts";
+import {
+  FRAGMENT_BYTES,
+  FRAGMENT_BYTES_MAX,
+  FRAGMENT_GOAL_MS,
+  FRAGMENT_QUANTUM_BYTES,
+  SESSIONS_ANEW_MAX,
+} from "../model/limits.ts";
 import type { Pushing } from "./pushing.ts";
 
 export interface Transfer {
@@ -92,15 +98,18 @@ async function sendAll(
 ): Promise<Result<CloudItem, Fault>> {
   const { frozen, target, base } = transfer;
   let session = first;
+  let length = FRAGMENT_BYTES;
   for (let stuck = 0; stuck <= SESSIONS_ANEW_MAX;) {
-    const end = Math.min(session.nextOffset + FRAGMENT_BYTES, frozen.body.size);
+    const end = Math.min(session.nextOffset + length, frozen.body.size);
     const last = end === frozen.body.size;
     if (last && base !== undefined && "item" in target) {
       const item = await pushing.drive.item(target.item, signal);
       if (!item.ok) return item;
       if (contentVersion(item.value) !== base) return fault("changed", "the cloud got another version meanwhile");
     }
+    const beganAt = pushing.clock.now();
     const sent = await pushing.drive.sendFragment(session, frozen.body, end, signal);
+    length = sent.ok ? nextFragmentBytes(length, pushing.clock.now() - beganAt) : FRAGMENT_BYTES;
     if (sent.ok && sent.value.item) return ok(sent.value.item);
     // The service may have kept only a part of it.
     if (sent.ok && last && sent.value.session.nextOffset >= frozen.body.size)
@@ -114,6 +123,16 @@ async function sendAll(
     keep(pushing, transfer, session);
   }
   return fault("unavailable", "the upload does not get on");
+}
+
+/**
+ * Between two fragments the line is idle for a round trip: they grow as long as they are quick. What a kill or a cut costs is what one
+ * of them takes.
+ */
+export function nextFragmentBytes(length: number, tookMs: number): number {
+  const inTime = (length / Math.max(tookMs, 1)) * FRAGMENT_GOAL_MS;
+  const wanted = Math.min(Math.max(inTime, FRAGMENT_BYTES), 2 * length, FRAGMENT_BYTES_MAX);
+  return Math.floor(wanted / FRAGMENT_QUANTUM_BYTES) * FRAGMENT_QUANTUM_BYTES;
 }
 
 /** Where the service is after a fragment that failed; the fault when the upload cannot go on now. */

@@ -5,7 +5,10 @@ export const CLOUD_PATH_CHARACTERS_MAX = 400;
 export const FILE_BYTES_MAX = 250 * 1024 ** 3;
 /** Fragments of an upload session are multiples of this. */
 export const FRAGMENT_QUANTUM_BYTES = 320 * 1024;
+/** The first of an upload; larger ones follow, up to below the 60 MiB that a request may carry, as long as one takes about FRAGMENT_GOAL_MS. */
 export const FRAGMENT_BYTES = 32 * FRAGMENT_QUANTUM_BYTES;
+export const FRAGMENT_BYTES_MAX = 180 * FRAGMENT_QUANTUM_BYTES;
+export const FRAGMENT_GOAL_MS = 1_000;
 /** Up to this a file goes up in one PUT. */
 export const SIMPLE_UPLOAD_BYTES_MAX = 4 * 1024 * 1024;
 

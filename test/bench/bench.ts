@@ -24,6 +24,7 @@ import {
   scenarios,
   type Scenario,
 } from "./scenarios.ts";
+import { hashLine, LINE, lines, measureHash } from "./transfer-lines.ts";
 
 const wanted = (line: string): boolean => new RegExp(process.env["BENCH_ONLY"] ?? "").test(line);
 const contenders = (
@@ -58,6 +59,8 @@ for (let round = 0; round < ROUNDS; round++) {
   if (wanted(renameScenario.name))
     for (const [name, start] of mounts) await measurePush(renameScenario, name, start, `1x${RENAMED_FILES}x10`);
   if (wanted(firstListing)) await measureFirstListing();
+  if (lines.some(({ name }) => wanted(name))) for (const [name, start] of mounts) await measureLines(name, start);
+  if (wanted(hashLine)) note(hashLine, "ours", { ms: await measureHash(), cpuMs: 0 });
 }
 for (const items of MERGE_SIZES) {
   const line = `merge of 10 operations here and 10 changes there, ${items} items`;
@@ -111,6 +114,21 @@ async function measurePush(scenario: Scenario, name: string, start: Starter, pop
       note(`requests it took: ${scenario.name}`, name, { ms: requests.length, cpuMs: 0 });
       const changing = requests.filter(({ method }) => method !== "GET");
       note(`of these, other than GET: ${scenario.name}`, name, { ms: changing.length, cpuMs: 0 });
+    } finally {
+      await contender.stop();
+    }
+  } finally {
+    await sim.stop();
+  }
+}
+
+async function measureLines(name: string, start: Starter): Promise<void> {
+  const sim = await startSim("--connect-proxy", ...LINE);
+  try {
+    const contender = await start(sim);
+    try {
+      for (const line of lines.filter((each) => wanted(each.name))) await measure(line, contender, sim);
+      note(`${MEMORY}: large transfers`, name, { ms: contender.memory(), cpuMs: 0 });
     } finally {
       await contender.stop();
     }

@@ -13,8 +13,8 @@ import { eventually, startMount, type Mount } from "./mount-process.ts";
 import { startSim, type Sim, type SimRequest } from "./sim-process.ts";
 
 export const MIB = 1024 * 1024;
-/** What one request of an upload carries at most. */
-export const FRAGMENT = 10 * MIB;
+/** What one request of an upload carries at most on a line of 60 MB/s: what goes in a second. */
+export const FRAGMENT = 60_000_000;
 
 export interface Killing {
   readonly mib: number;
