@@ -21,6 +21,8 @@ export function deferredDrive(load: () => Promise<Drive>): Drive {
     sessionStatus: async (...args) => (await drive()).sessionStatus(...args),
     cancelSession: async (...args) => (await drive()).cancelSession(...args),
     download: async (...args) => (await drive()).download(...args),
+    versions: async (...args) => (await drive()).versions(...args),
+    versionContent: async (...args) => (await drive()).versionContent(...args),
     batch: async (...args) => {
       const loaded = await drive();
       return loaded.batch!(...args);

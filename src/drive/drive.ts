@@ -53,6 +53,13 @@ export interface Download {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+/** A content that the service keeps of a file, by its own name for it. */
+export interface ItemVersion {
+  readonly id: string;
+  readonly size: number;
+  readonly mtime: number;
+}
+
 /** An upload session. `url` is a secret. */
 export interface Session {
   readonly url: string;
@@ -113,6 +120,11 @@ export interface Drive {
    * The stream throws a `DownloadCut` when it ends early.
    */
   download(id: ItemId, start: number, end: number, version: string, signal?: AbortSignal): Answer<Download>;
+
+  /** What the service keeps of a file, the newest (the present content) first. */
+  versions(id: ItemId, signal?: AbortSignal): Answer<readonly ItemVersion[]>;
+  /** The whole content of one of them that is not the present one. The stream throws a `DownloadCut` when it ends early. */
+  versionContent(id: ItemId, version: ItemVersion, signal?: AbortSignal): Answer<AsyncIterable<Uint8Array>>;
 
   /** Up to 20 independent changing calls in one request ($batch); answers in the order of the calls. */
   batch?(calls: readonly BatchCall[], signal?: AbortSignal): Promise<readonly Result<CloudItem | undefined, Fault>[]>;

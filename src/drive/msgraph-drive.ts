@@ -22,7 +22,18 @@ import { changeJson, folderJson, ifMatch } from "./call-bodies.ts";
 import { authorized, logged, retrying, sendCall, throttled } from "./chain.ts";
 import { copyItem } from "./copy.ts";
 import { downloads, type Downloads } from "./download.ts";
-import type { Answer, BatchCall, Body, Download, Drive, DriveInfo, ItemPage, Session, UploadTarget } from "./drive.ts";
+import type {
+  Answer,
+  BatchCall,
+  Body,
+  Download,
+  Drive,
+  DriveInfo,
+  ItemPage,
+  ItemVersion,
+  Session,
+  UploadTarget,
+} from "./drive.ts";
 import { graphClient } from "./graph-client.ts";
 import type { GraphAsk, Tokens } from "./graph.ts";
 import { itemAt } from "./item-at.ts";
@@ -31,6 +42,7 @@ import { knownChanges } from "./page-items.ts";
 import { reach, type Reach } from "./reach.ts";
 import { throttleGate } from "./throttle-gate.ts";
 import { uploads, type Uploads } from "./upload.ts";
+import { listVersions, readVersion } from "./versions.ts";
 import { ITEM_PROPERTIES, parseDrive, parsePage, type WirePage } from "./wire.ts";
 import { withLimit } from "./with-limit.ts";
 import { withLog } from "./with-log.ts";
@@ -204,6 +216,14 @@ class GraphDrive implements Drive {
 
   download(...args: Parameters<Drive["download"]>): Answer<Download> {
     return this.#downloads.range(...args);
+  }
+
+  versions(id: ItemId, signal?: AbortSignal): Answer<readonly ItemVersion[]> {
+    return listVersions(this.#asking, id, signal);
+  }
+
+  versionContent(id: ItemId, version: ItemVersion, signal?: AbortSignal): Answer<AsyncIterable<Uint8Array>> {
+    return readVersion({ ...this.#options, id, version, signal });
   }
 
   batch(calls: readonly BatchCall[], signal?: AbortSignal): Promise<readonly Result<CloudItem | undefined, Fault>[]> {

@@ -24,6 +24,8 @@ export function wrapCalls(drive: Drive, around: Around): Drive {
     sessionStatus: wrap("sessionStatus", drive.sessionStatus.bind(drive)),
     cancelSession: wrap("cancelSession", drive.cancelSession.bind(drive)),
     download: wrap("download", drive.download.bind(drive)),
+    versions: wrap("versions", drive.versions.bind(drive)),
+    versionContent: wrap("versionContent", drive.versionContent.bind(drive)),
     ...(drive.batch ? { batch: wrap("batch", drive.batch.bind(drive)) } : {}),
   };
 }

@@ -27,7 +27,7 @@ export interface PlanSteps {
 export interface FlusherOptions {
   readonly store: Store;
   readonly apply: Apply;
-  readonly content: Pick<Content, "freeze" | "adopt">;
+  readonly content: Pick<Content, "freeze" | "adopt" | "createBlob" | "open">;
   /** This machine's name, for the names of what is kept aside. */
   readonly device: string;
   readonly drive: Drive;

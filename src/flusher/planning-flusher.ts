@@ -14,6 +14,7 @@ import {
   SMALL_UPLOAD_BYTES_MAX,
   SMALL_UPLOADS_MAX,
   STEPS_MAX,
+  SYNC_ROUNDS_MAX,
   UPLOADS_MAX,
 } from "../model/limits.ts";
 import { StoreFull } from "../store/store.ts";
@@ -29,9 +30,10 @@ import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
 import { runStep } from "./run-step.ts";
 import { isDelete, isNamespace, isSameStep, isUpload, type Entry } from "./schedule.ts";
-import { dropSession } from "./session.ts";
+import { dropOrphanSessions, dropSession } from "./session.ts";
 import { statusOf } from "./status.ts";
 import { Superseded } from "./superseded.ts";
+import { VersionAudits } from "./version-audit.ts";
 import { waits, type Waits } from "./waits.ts";
 
 interface Running {
@@ -64,6 +66,7 @@ class Engine implements Flusher {
   /** Requests nobody knows the outcome of. */
   readonly #unresolved: Set<ItemKey>;
   readonly #superseded: Superseded;
+  readonly #audits: VersionAudits;
   readonly #words: Words;
   readonly #loop: Loop;
   #fullUntil = 0;
@@ -104,6 +107,7 @@ class Engine implements Flusher {
     });
     this.#readiness = new Readiness(options, this.#waits, busy);
     this.#superseded = new Superseded(this.#pushing, busy);
+    this.#audits = new VersionAudits(this.#pushing, { isBusy: busy, made: () => this.#planning.move() });
     this.#loop = startLoop({
       clock: options.clock,
       onDefect: options.onDefect,
@@ -181,7 +185,9 @@ class Engine implements Flusher {
   async stop(deadlineMs: number): Promise<FlushStatus> {
     const late = new AbortController();
     const cancel = this.#options.clock.after(deadlineMs, () => late.abort());
-    if (deadlineMs > 0) await this.sync(late.signal);
+    // What the merge writes to the log meanwhile has a settle window of its own.
+    for (let round = 0; round < SYNC_ROUNDS_MAX && deadlineMs > 0 && !late.signal.aborted; round++)
+      if ((await this.sync(late.signal)).settling === 0) break;
     cancel();
     this.#stopping.abort();
     await this.#loop.stop();
@@ -212,7 +218,10 @@ class Engine implements Flusher {
     this.#changed = false;
     if (this.#fullUntil > 0 && this.#fullUntil <= this.#options.clock.now()) this.#madeRoom();
     try {
-      if (!this.#waits.isPaused() && (await this.#clearUp(signal))) this.#advance();
+      if (!this.#waits.isPaused() && (await this.#clearUp(signal))) {
+        await this.#audits.sweep(signal);
+        this.#advance();
+      }
       await this.#superseded.sweep();
     } catch (error) {
       if (!(error instanceof StoreFull)) throw error;
@@ -478,13 +487,6 @@ function stateAfter(end: End, same: boolean): Entry["state"] {
 /** Moves and deletes that hang together go one at a time. */
 function groupOf(entry: Entry): number | undefined {
   return isNamespace(entry.step) ? entry.group : undefined;
-}
-
-/** Sessions of bytes that are gone: nobody will finish them. */
-async function dropOrphanSessions(pushing: Pushing): Promise<void> {
-  const { read } = pushing.store;
-  const orphans = [...read.sessions.range()].map(([blob]) => blob).filter((blob) => !read.blobs.get(blob));
-  for (const blob of orphans) await dropSession(pushing, blob);
 }
 
 function whyOf(end: End): string {

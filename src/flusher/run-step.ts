@@ -16,6 +16,7 @@ import { removeFolder } from "./remove-folder.ts";
 import { release } from "./resolve.ts";
 import { isUpload } from "./schedule.ts";
 import { sendContent } from "./upload.ts";
+import { noteVersions } from "./version-audit.ts";
 
 export async function runStep(pushing: Pushing, step: Step, signal: AbortSignal): Promise<End> {
   const frozen = await freeze(pushing, step);
@@ -33,7 +34,7 @@ async function perform(pushing: Pushing, begun: Begun, signal: AbortSignal): Pro
   const { step, upTo } = begun;
   if (step.action === "deleteFolder") return removeFolder(pushing, begun, signal);
   let answer = await send(pushing, begun, signal);
-  if (!answer.ok && (await isSpurious(pushing, begun, answer.fault, signal))) {
+  if (!answer.ok && (await mayGoUnconditional(pushing, begun, answer.fault, signal))) {
     pushing.log.trace("a change was refused although nothing changed; it is sent once without its condition");
     answer = await send(pushing, { ...begun, request: unconditional(begun.request) }, signal);
   }
@@ -79,6 +80,16 @@ async function freeze(pushing: Pushing, step: Step): Promise<Result<Frozen | und
 function afterFreeze(why: Fault): End {
   if (why.kind === "stale") return { end: "stale", remerged: false, why: why.why };
   return why.kind === "io" ? { end: "park", fault: why } : { end: "wait", fault: why };
+}
+
+/** Content only when it can be found out afterwards whether another one's was covered by it. */
+async function mayGoUnconditional(pushing: Pushing, begun: Begun, why: Fault, signal: AbortSignal): Promise<boolean> {
+  if (!(await isSpurious(pushing, begun, why, signal))) return false;
+  const { request, step } = begun;
+  if (request.action !== "writeContent") return true;
+  const noted = await noteVersions(pushing, { node: step.node, request }, signal);
+  if (!noted.ok) pushing.log.trace("its versions cannot be told, so it stays conditional", { why: noted.fault.why });
+  return noted.ok;
 }
 
 /** Some services answer 412 to the tag they gave: nothing has changed when the item, read again, has that very tag. */

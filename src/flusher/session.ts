@@ -179,3 +179,10 @@ function aimIntent({ store }: Pushing, node: ItemKey, target: UploadTarget): voi
 function forget(pushing: Pushing, blob: BlobId): void {
   if (pushing.store.read.sessions.get(blob)) pushing.store.transact((tx) => tx.sessions.remove(blob));
 }
+
+/** Sessions of bytes that are gone: nobody will finish them. */
+export async function dropOrphanSessions(pushing: Pushing): Promise<void> {
+  const { read } = pushing.store;
+  const orphans = [...read.sessions.range()].map(([blob]) => blob).filter((blob) => !read.blobs.get(blob));
+  for (const blob of orphans) await dropSession(pushing, blob);
+}

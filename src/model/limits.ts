@@ -126,6 +126,8 @@ export const PLAN_STEPS_PER_TURN = 200;
 export const FRESH_ITEM_MS = 120_000;
 /** After "no space": uploads are tried again after this long, or when space was made. */
 export const NO_SPACE_WAIT_MS = 300_000;
+/** A look at the versions of a file that was written without a condition is tried again after this long. */
+export const VERSION_AUDIT_RETRY_MS = 60_000;
 /** Sessions begun anew for one upload before it waits. */
 export const SESSIONS_ANEW_MAX = 3;
 

@@ -80,7 +80,8 @@ export type MetaKey =
   | "restored"
   | "strays"
   | "release"
-  | "foreignParks";
+  | "foreignParks"
+  | "versionAudits";
 
 /** Unpushed bytes: the file `blobs/N` of the state folder. */
 export interface BlobRow {

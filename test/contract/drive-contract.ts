@@ -50,6 +50,24 @@ export function driveContract(name: string, open: () => Promise<DriveWorld>): vo
       value(await world.drive.upload({ parent, name: name_ }, bodyOf(content)));
     const cursor = async (): Promise<string> => (await round(world.drive, undefined)).cursor;
 
+    test("older contents of a file are listed, the present one first, and read whole", async () => {
+      const { id, path } = await folder();
+      const made = await put(id, "f", "first");
+      await world.other.put(`${path}/f`, "the second");
+      await world.other.put(`${path}/f`, "3");
+      const versions = value(await world.drive.versions(made.id));
+      assert.deepEqual(
+        versions.map(({ size }) => size),
+        [1, 10, 5],
+      );
+      assert.equal(new Set(versions.map((version) => version.id)).size, 3);
+      const older = value(await world.drive.versionContent(made.id, versions[1]!));
+      let text = "";
+      for await (const bytes of older) text += Buffer.from(bytes).toString();
+      assert.equal(text, "the second");
+      assert.equal(kind(await world.drive.versions(world.unknownId)), "notFound");
+    });
+
     test("info tells the drive, its root and its room", async () => {
       const info = value(await world.drive.info());
       assert.ok(info.driveId.length > 0);

@@ -313,6 +313,22 @@ test("push: the end of the mount pushes what it can and says what stays", async 
   await world.stop();
 });
 
+test("push: the end of the mount takes along what the merge writes while it pushes", async () => {
+  const world = new World("push-stop-merge");
+  const device = world.device("laptop", { pollMs: 3_600_000 });
+  await world.quiet();
+  await device.write("f", "F");
+  await world.quiet();
+  world.cloud.as("web").put("f", "there");
+  await device.write("f", "here");
+  device.drive.latencyMs = 20;
+  const left = await world.wait(device.flusher.stop(60_000), 120_000);
+  assert.equal(left.pending, 0);
+  const texts = paths(world).map((path) => bytesAt(world, path));
+  assert.deepEqual(texts.toSorted(), ["here", "there"]);
+  await world.wait(device.puller.stop());
+});
+
 test("push: what never leaves this machine is not pending, and sync does not wait for it", async () => {
   const world = new World("push-local-only");
   const device = world.device("laptop");

@@ -5,6 +5,7 @@ import type { FaultKind } from "../../src/model/fault.ts";
 import { LOCKED_WAIT_MS, NO_SPACE_WAIT_MS } from "../../src/model/limits.ts";
 import { contentVersion } from "../../src/model/item.ts";
 import type { Device } from "./device.ts";
+import { SimWorld } from "./sim-world.ts";
 import { World } from "./world.ts";
 
 /** One act of each kind of request, on a drive that holds `f` and the folder `d`. */
@@ -131,6 +132,94 @@ test("refusals: 412 that means nothing is passed once without its condition, and
   assert.deepEqual(shown(world), ["d", "f=F2"]);
   assert.equal(device.conflicts.length, 0);
   assert.equal(device.drive.log.filter((row) => row.call === "upload" && row.done).length, 2);
+  await world.stop();
+});
+
+/** Somebody in the browser writes just before each upload of ours that says nothing of the version it was made from. */
+function slipIn(world: World, device: Device, texts: string[]): void {
+  const upload = device.drive.upload.bind(device.drive);
+  device.drive.upload = (target, body, signal) => {
+    const text = "item" in target && target.seen === undefined ? texts.shift() : undefined;
+    if (text !== undefined) world.cloud.as("web").put("f", text);
+    return upload(target, body, signal);
+  };
+}
+
+test("refusals: what slipped in while a write went without its condition becomes a conflict copy, once", async () => {
+  const { world, device } = await prepared("slipped");
+  slipIn(world, device, ["there"]);
+  await device.write("f", "here");
+  device.drive.fail({ call: "upload", count: 1, moment: "before", fault: "changed" });
+  await world.quiet();
+  await world.quiet();
+  const [folder, file, copy, ...more] = shown(world);
+  assert.deepEqual([folder, file, more], ["d", "f=here", []]);
+  assert.match(copy ?? "", /^f \(conflict cloud \S+ v\d+\)=there$/);
+  assert.equal(device.store.read.meta.get("versionAudits"), undefined);
+  assert.equal([...device.store.read.conflicts.range()].length, 1);
+  await world.stop();
+});
+
+test("refusals: nothing is made of a write that slipped in with the bytes of ours", async () => {
+  const { world, device } = await prepared("slipped-equal");
+  slipIn(world, device, ["here"]);
+  await device.write("f", "here");
+  device.drive.fail({ call: "upload", count: 1, moment: "before", fault: "changed" });
+  await world.quiet();
+  assert.deepEqual(shown(world), ["d", "f=here"]);
+  assert.equal(device.store.read.meta.get("versionAudits"), undefined);
+  assert.deepEqual([...device.names()], ["d", "f"]);
+  await world.stop();
+});
+
+test("refusals: what slipped in is kept once, wherever the process dies and whatever fails on the way", async () => {
+  let survived = 0;
+  for (let point = 1; survived < 3 && point < 150; point++) {
+    const { world, device } = await prepared(`slipped-crash-${point}`);
+    const slips = ["there"];
+    slipIn(world, device, slips);
+    await device.write("f", "here");
+    await device.store.barrier();
+    device.drive.fail({ call: "upload", count: 1, moment: "before", fault: "changed" });
+    const readings = { call: ["versionContent", "versions"], count: 2, fault: "unavailable" } as const;
+    if (point % 3 === 0) device.drive.fail({ ...readings, moment: "before" });
+    device.crashAt(point, point % 2 === 0 ? "kill" : "powerCut");
+    await world.pass(5_000);
+    if (device.crashes === 0) survived++;
+    device.crashAt(Infinity, "kill");
+    await world.pass(200_000);
+    await world.quiet();
+    const texts = shown(world).flatMap((row) => row.split("=").slice(1));
+    assert.deepEqual(texts.toSorted(), slips.length === 0 ? ["here", "there"] : ["here"], `point ${point}`);
+    assert.equal(device.store.read.meta.get("versionAudits"), undefined);
+    await world.stop();
+  }
+  assert.equal(survived, 3, "the last points lie behind the end");
+});
+
+test("refusals: what slipped in is found on the service's own list of versions", async () => {
+  const world = new SimWorld("slipped-sim", "personal");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("f", "F");
+  await world.quiet();
+  const { sim } = world;
+  const handle = sim.handle.bind(sim);
+  let slipped = false;
+  sim.handle = (request) => {
+    const bare = request.method === "PUT" && /items\/.*content/.test(request.target) && !request.headers["if-match"];
+    if (bare && !slipped) slipped = world.view.put("f", "there");
+    return handle(request);
+  };
+  await device.write("f", "here");
+  sim.service.faults.add({ kind: "precondition", count: 1, route: "content.put" });
+  await world.quiet();
+  await world.quiet();
+  assert.ok(slipped, "it went without its condition");
+  const texts = world.view.tree().map(({ path, text }) => `${path}=${text}`);
+  assert.equal(texts.length, 2);
+  assert.equal(texts[0], "f=here");
+  assert.match(texts[1] ?? "", /^f \(conflict cloud \S+ v\d+\)=there$/);
   await world.stop();
 });
 

@@ -16,7 +16,16 @@ import { assert, present } from "../../src/base/assert.ts";
 import { sleep, type Clock } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { ok, type Result } from "../../src/base/result.ts";
-import type { Answer, BatchCall, Body, Download, Drive, Session, UploadTarget } from "../../src/drive/drive.ts";
+import type {
+  Answer,
+  BatchCall,
+  Body,
+  Download,
+  Drive,
+  ItemVersion,
+  Session,
+  UploadTarget,
+} from "../../src/drive/drive.ts";
 import { DownloadCut } from "../../src/drive/drive.ts";
 import type { ChangePage, CloudChange } from "../../src/model/change.ts";
 import { fault, type Fault, type FaultKind } from "../../src/model/fault.ts";
@@ -276,6 +285,27 @@ class Connection implements FakeDrive {
       const to = Math.min(end, total);
       if (start > to || (start === to && total > 0)) return fault("rangeUnsatisfied", "past the end", { status: 416 });
       return ok({ start, end: to, total, bytes: this.#stream(bytes.value.subarray(start, to), signal) });
+    });
+  }
+
+  versions(item: ItemId, signal?: AbortSignal): Answer<readonly ItemVersion[]> {
+    return this.#call("versions", { item }, signal, () => {
+      const found = this.cloud.item(item);
+      if (!found.ok) return found;
+      const all = this.cloud.versions(item);
+      const rows = all.map(({ bytes, at }, n) => ({
+        id: `${n + 1}.0`,
+        size: bytes.length,
+        mtime: Math.floor(at / 1000),
+      }));
+      return ok(rows.reverse());
+    });
+  }
+
+  versionContent(item: ItemId, { id }: ItemVersion, signal?: AbortSignal): Answer<AsyncIterable<Uint8Array>> {
+    return this.#call("versionContent", { item }, signal, () => {
+      const version = this.cloud.versions(item)[Number.parseInt(id, 10) - 1];
+      return version ? ok(this.#stream(version.bytes, signal)) : fault("notFound", "there is no such version");
     });
   }
 
