@@ -117,7 +117,7 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise
     append: flags.append,
     writing: false,
   });
-  if (!flags.truncate || !flags.write) return ok(file.id);
+  if (!flags.truncate) return ok(file.id);
   const cut = await truncateOpen(core, file.source, 0);
   if (cut.ok) return ok(file.id);
   core.files.remove(file.id);
@@ -130,7 +130,7 @@ function openable(core: Core, node: ItemKey, flags: OpenFlags): Answer<LocalView
   if (!view.ok) return view;
   const { kind, parent } = view.value;
   if (kind === "folder") return fault("isFolder", "a folder is not opened as a file");
-  const refused = flags.write ? (core.refusal() ?? checkSealed(core, parent)) : undefined;
+  const refused = flags.write || flags.truncate ? (core.refusal() ?? checkSealed(core, parent)) : undefined;
   return checkBytes(view.value) ?? refused ?? view;
 }
 

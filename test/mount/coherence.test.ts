@@ -161,6 +161,7 @@ describe("the kernel host alone", () => {
       "    fcntl.lockf(f, fcntl.LOCK_EX, 1, two)",
       "except OSError as e:",
       "    os.write(1, e.strerror.encode())",
+      "fcntl.lockf(f, fcntl.LOCK_UN)", // the other one may wait for it
       "if one == 0: os.wait()",
     ].join("\n");
     const { stdout } = await execute("python3", ["-c", script, host.path("locked")], { timeout: 20_000 });

@@ -16,6 +16,18 @@ describe("vfs: open files", () => {
     assert.deepEqual([world.ops(), world.content.downloads], [[], 0]);
   });
 
+  it("cut to nothing by an open for reading, as Linux does", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text");
+    const handle = await world.do(
+      world.vfs.open(node, { read: true, write: false, append: false, truncate: true }, me),
+    );
+    assert.equal((await world.do(world.vfs.read(handle, 0, 10))).length, 0);
+    assert.equal(await world.kind(world.vfs.write(handle, 0, text("x"))), "badHandle");
+    await world.close(handle);
+    assert.deepEqual([await world.read(node), world.ops().length], ["", 1]);
+  });
+
   it("who has it open is known, and who writes to it", async () => {
     const world = new World();
     const node = world.inCloud("f", "text");
