@@ -72,14 +72,23 @@ export const DEFAULT_LOCAL_ONLY_NAMES: readonly string[] = [
 
 /** True when the name matches one of the patterns, as the service compares names. */
 export function isLocalOnlyName(name: string, patterns: readonly string[]): boolean {
-  const plain = fold(name);
-  return patterns.some((pattern) => matches(plain, fold(pattern)));
+  const letters = Array.from(fold(name));
+  return lettersOf(patterns).some((pattern) => matches(letters, pattern));
+}
+
+/** Asked for every name of a plan, always with the same few patterns. */
+const readPatterns = new WeakMap<readonly string[], readonly (readonly string[])[]>();
+
+function lettersOf(patterns: readonly string[]): readonly (readonly string[])[] {
+  const known = readPatterns.get(patterns);
+  if (known) return known;
+  const read = patterns.map((pattern) => Array.from(fold(pattern)));
+  readPatterns.set(patterns, read);
+  return read;
 }
 
 /** Glob matching with one point to go back to: the last `*`. */
-function matches(text: string, pattern: string): boolean {
-  const letters = Array.from(text);
-  const wanted = Array.from(pattern);
+function matches(letters: readonly string[], wanted: readonly string[]): boolean {
   let star = -1;
   let resume = 0;
   let at = 0;

@@ -176,4 +176,20 @@ export const MUTANTS: readonly Mutant[] = [
     to: '  if (step.action === "move" && step.park && step.needs.length < 0) {',
     tests: ["test/engine/crash.test.ts", "test/engine/push.test.ts"],
   },
+  {
+    name: "no look at the versions after a write without its condition",
+    layer: "T4",
+    file: "src/flusher/version-audit.ts",
+    from: "of between(versions.value, audit.newest)",
+    to: "of between(versions.value, audit.newest).slice(0, 0)",
+    tests: ["test/engine/refusals.test.ts"],
+  },
+  {
+    name: "the newest version is not noted before a write without its condition",
+    layer: "T4",
+    file: "src/flusher/run-step.ts",
+    from: 'if (request.action !== "writeContent") return true;',
+    to: "if (request) return true;",
+    tests: ["test/engine/refusals.test.ts"],
+  },
 ];
