@@ -57,9 +57,11 @@ test("kill -9 of a process in mid-write loses no commit it announced, and tears 
     for (const mode of ["quiet", "barriers"]) {
       const child = spawn(process.execPath, ["--import", "tsx", WRITER, dir, "boot", mode]);
       let output = "";
+      let errors = "";
+      child.stderr.on("data", (bytes: Buffer) => void (errors += bytes.toString()));
       child.stdout.on("data", (bytes: Buffer) => void (output += bytes.toString()));
       while (!output.includes(`${announced + 300}\n`)) {
-        assert.equal(child.exitCode, null, "the writer runs");
+        assert.equal(child.exitCode, null, `the writer runs: ${errors}`);
         await settled(5);
       }
       assert.equal((await refused(dir)).kind, "inUse");
