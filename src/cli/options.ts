@@ -2,6 +2,7 @@
  * The ONE table of `-o` options. Parsing, --help, the man page and the README's table all come from it; a test compares them.
  */
 import { ok, type Result } from "../base/result.ts";
+import { DEFAULT_NO_DOWNLOAD_PROGRAMS } from "../model/config.ts";
 import { DEFAULT_LOCAL_ONLY_NAMES } from "../model/name.ts";
 
 /** What an option's value must look like, and how a config file or `-o` spells it. */
@@ -73,6 +74,13 @@ export const OPTIONS: readonly Option[] = [
     "GLOB:GLOB...",
     DEFAULT_LOCAL_ONLY_NAMES.join(":"),
     "names that never leave this machine",
+  ),
+  option(
+    "no_download",
+    "names",
+    "GLOB:GLOB...",
+    DEFAULT_NO_DOWNLOAD_PROGRAMS.join(":"),
+    "programs that get EIO at once for a file that is not wholly here, and never download",
   ),
   option("ro", "flag", "", "off", "no changes through this mount"),
   option("allow_other", "flag", "", "off", "other users may use the mount, as its modes allow"),

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ok, type Result } from "../base/result.ts";
-import type { Config } from "../model/config.ts";
+import { DEFAULT_NO_DOWNLOAD_PROGRAMS, type Config } from "../model/config.ts";
 import { DEFAULT_LOCAL_ONLY_NAMES } from "../model/name.ts";
 import type { MountLine } from "./mount-line.ts";
 import { parseConfigFile, type Settings, type Value } from "./options.ts";
@@ -71,6 +71,7 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     gid: number(settings["gid"], around.gid),
     umask: number(settings["umask"], 0o022),
     localOnlyNames: names(settings["local_only"]) ?? DEFAULT_LOCAL_ONLY_NAMES,
+    noDownloadPrograms: names(settings["no_download"]) ?? DEFAULT_NO_DOWNLOAD_PROGRAMS,
     verbose: line.verbose,
   };
 }

@@ -32,6 +32,7 @@ import type { Puller } from "../puller/puller.ts";
 import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
+import { mayDownload } from "./askers.ts";
 import { verifyStoreFiles } from "../store/verify-files.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -99,6 +100,7 @@ export async function buildParts(
     ...common,
     ...config,
     log: log("vfs"),
+    mayDownload: mayDownload(config.noDownloadPrograms),
     list: listed,
     changed: joints(late, content).changed,
   });

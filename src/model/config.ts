@@ -28,5 +28,20 @@ export interface Config {
   readonly umask: number;
   /** Patterns of names that never leave this machine (see name.ts). */
   readonly localOnlyNames: readonly string[];
+  /** Patterns of program names whose reads never download. */
+  readonly noDownloadPrograms: readonly string[];
   readonly verbose: boolean;
 }
+
+/** Programs that look into every file by themselves: thumbnailers, indexers, virus scanners. The kernel keeps 15 letters of a name. */
+export const DEFAULT_NO_DOWNLOAD_PROGRAMS: readonly string[] = [
+  "tumblerd",
+  "*thumbnail*",
+  "*-thu*",
+  "tracker-*",
+  "localsearch*",
+  "baloo_file*",
+  "updatedb*",
+  "clamscan",
+  "clamd",
+];

@@ -72,7 +72,12 @@ export const DEFAULT_LOCAL_ONLY_NAMES: readonly string[] = [
 
 /** True when the name matches one of the patterns, as the service compares names. */
 export function isLocalOnlyName(name: string, patterns: readonly string[]): boolean {
-  const letters = Array.from(fold(name));
+  return matchesAny(name, patterns);
+}
+
+/** True when the text matches one of the patterns, whatever its case. */
+export function matchesAny(text: string, patterns: readonly string[]): boolean {
+  const letters = Array.from(fold(text));
   return lettersOf(patterns).some((pattern) => matches(letters, pattern));
 }
 

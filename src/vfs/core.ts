@@ -17,7 +17,7 @@ import type { LocalView } from "../store/tree.ts";
 import { viewLocal } from "../store/tree.ts";
 import { openFiles, type OpenFiles } from "./open-files.ts";
 import { nothingWaiting, type Waiting } from "./waiting.ts";
-import type { Answer } from "./vfs.ts";
+import type { Answer, Caller } from "./vfs.ts";
 
 /** What happened here that others may want to know. */
 export type VfsEvent =
@@ -43,6 +43,8 @@ export interface VfsOptions {
   readonly readOnly: boolean;
   /** The settle window: backups that programs keep are told from backups they drop within a third of it. */
   readonly writeBackMs: number;
+  /** False: reads of this caller are answered from what is here, or not at all. Default: everybody's may download. */
+  mayDownload?(caller: Caller): boolean;
   /** Lists a folder never listed (the puller's): when it answers ok, all children are in the Mirror. */
   list(folder: ItemKey): Promise<Result<undefined, Fault>>;
   changed(event: VfsEvent): void;

@@ -55,8 +55,9 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     setattr: (node, change, _caller, handle) => setattr(core, node, change, handle),
     readdir: (folder, after, most) => readdir(core, folder, after, most),
     readdirPlus: (folder, after, most) => readdirPlus(core, folder, after, most),
-    create: (parent, name, mode, flags) => create(core, parent, name, { mode, flags }),
-    open: (node, flags) => open(core, node, flags),
+    // oxlint-disable-next-line max-params -- the contract has it so
+    create: (parent, name, mode, flags, caller) => create(core, parent, name, { mode, flags, caller }),
+    open: (node, flags, caller) => open(core, node, flags, caller),
     read: (handle, position, length, signal) => read(core, handle, { position, length, signal }),
     write: (handle, position, bytes) => write(core, handle, position, bytes),
     flush: (handle) => flush(core, handle),

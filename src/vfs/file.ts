@@ -20,26 +20,27 @@ import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { afterwards, dropClean, splitSoon, sweepSoon } from "./settle.ts";
 import { save, touchedNow, touchOps, unlessStale } from "./unsaved.ts";
-import type { Answer, Attributes, OpenFlags, Reply } from "./vfs.ts";
+import type { Answer, Attributes, Caller, OpenFlags, Reply } from "./vfs.ts";
 
 export interface Created {
   readonly handle: HandleId;
   readonly attributes: Attributes;
 }
 
-export function create(
-  core: Core,
-  parent: ItemKey,
-  name: string,
-  how: { readonly mode: number; readonly flags: OpenFlags & { exclusive: boolean } },
-): Reply<Created> {
+interface Making {
+  readonly mode: number;
+  readonly flags: OpenFlags & { readonly exclusive: boolean };
+  readonly caller: Caller;
+}
+
+export function create(core: Core, parent: ItemKey, name: string, how: Making): Reply<Created> {
   const refused = core.refusal();
   if (refused) return refused;
   const folder = folderAt(core, parent);
   if (!folder.ok) return folder;
   return whenListed(core, parent, () => {
     const there = localAt(core.read, parent, fold(name));
-    if (there !== undefined) return openExisting(core, there, how.flags);
+    if (there !== undefined) return openExisting(core, there, how.flags, how.caller);
     const place = checkPlace(core, parent, name);
     return place.ok ? bear(core, parent, name, how) : place;
   });
@@ -49,28 +50,24 @@ async function openExisting(
   core: Core,
   node: ItemKey,
   flags: OpenFlags & { exclusive: boolean },
+  caller: Caller,
 ): Promise<Answer<Created>> {
   if (flags.exclusive) return fault("exists", "the name is taken");
-  const handle = await open(core, node, flags);
+  const handle = await open(core, node, flags, caller);
   if (!handle.ok) return handle;
   const shown = getattr(core, node, handle.value);
   return shown.ok ? ok({ handle: handle.value, attributes: { ...shown.value, spellings: "several" } }) : shown;
 }
 
 /** A file begins with an empty blob. While content made it, somebody else may have taken the name. */
-async function bear(
-  core: Core,
-  parent: ItemKey,
-  name: string,
-  how: { readonly mode: number; readonly flags: OpenFlags & { exclusive: boolean } },
-): Promise<Answer<Created>> {
+async function bear(core: Core, parent: ItemKey, name: string, how: Making): Promise<Answer<Created>> {
   const blob = await core.content.createBlob();
   if (!blob.ok) return blob;
   const there = localAt(core.read, parent, fold(name));
   const place = checkPlace(core, parent, name);
   if (there !== undefined || !place.ok) {
     sweepSoon(core);
-    return there === undefined ? (place as Answer<never>) : openExisting(core, there, how.flags);
+    return there === undefined ? (place as Answer<never>) : openExisting(core, there, how.flags, how.caller);
   }
   const born = commitBirth(core, { parent, name, mode: how.mode, blob: blob.value });
   if (!born.ok) {
@@ -79,7 +76,7 @@ async function bear(
   }
   const node = born.value;
   const { read: reads, write: writes, append: appends } = how.flags;
-  const opened = { read: reads, write: writes, append: appends, writing: writes };
+  const opened = { read: reads, write: writes, append: appends, frugal: false, writing: writes };
   const { id } = core.files.add({ node, source: core.content.open(node), ...opened });
   return ok({ handle: id, attributes: attributes(core, viewLocal(core.read, node)!, core.read.facts.get(node) ?? {}) });
 }
@@ -106,7 +103,7 @@ function commitBirth(
   return ok(done.value.node);
 }
 
-export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise<Answer<HandleId>> {
+export async function open(core: Core, node: ItemKey, flags: OpenFlags, caller: Caller): Promise<Answer<HandleId>> {
   const view = openable(core, node, flags);
   if (!view.ok) return view;
   const file = core.files.add({
@@ -115,6 +112,7 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags): Promise
     read: flags.read,
     write: flags.write,
     append: flags.append,
+    frugal: flags.read && core.content.have(node) !== "all" && core.mayDownload?.(caller) === false,
     writing: false,
   });
   if (!flags.truncate) return ok(file.id);
@@ -141,7 +139,12 @@ export async function read(
 ): Promise<Answer<Uint8Array>> {
   const file = core.files.get(handle);
   if (!file?.read) return fault("badHandle", "the file is not open for reading");
+  if (file.frugal && isElsewhere(core, file)) return fault("offline", "this program's reads do not download");
   return file.source.read(range.position, range.length, range.signal);
+}
+
+function isElsewhere(core: Core, { source }: OpenFile): boolean {
+  return source.blob === undefined && source.size > 0 && core.content.have(source.node) !== "all";
 }
 
 export async function write(

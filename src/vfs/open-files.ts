@@ -15,6 +15,8 @@ export interface OpenFile {
   readonly read: boolean;
   readonly write: boolean;
   readonly append: boolean;
+  /** Its reads never download. */
+  readonly frugal: boolean;
   /**
    * The file was made, cut or written to while this handle was open for writing: more may come until its last close. A program that
    * only keeps a file open for writing (an office program does, all day) keeps nobody waiting.

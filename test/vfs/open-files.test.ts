@@ -1,7 +1,7 @@
 /** Open files go on working: unlinked, renamed over, changed in the cloud. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ROOT } from "../../src/model/ids.ts";
+import { ROOT, type ItemKey } from "../../src/model/ids.ts";
 import { changeTrees } from "../../src/store/tree.ts";
 import { me, World } from "./world.ts";
 
@@ -14,6 +14,25 @@ describe("vfs: open files", () => {
     const node = world.inCloud("f", "text", { here: false });
     await world.close(await world.open(node));
     assert.deepEqual([world.ops(), world.content.downloads], [[], 0]);
+  });
+
+  it("a program that may not download reads what is wholly here, and gets EIO at once for the rest", async () => {
+    const world = new World({ mayDownload: ({ pid }) => pid !== 7 });
+    const [far, near] = [world.inCloud("far", "text", { here: false }), world.inCloud("near", "text")];
+    const empty = world.inCloud("empty", "", { here: false });
+    const reading = { read: true, write: false, append: false, truncate: false };
+    const read = async (node: ItemKey, pid: number): Promise<string> => {
+      const handle = await world.do(world.vfs.open(node, reading, { ...me, pid }));
+      const got = await world.vfs.read(handle, 0, 10);
+      await world.close(handle);
+      return got.ok ? Buffer.from(got.value).toString() : got.fault.kind;
+    };
+    assert.deepEqual([await read(far, 7), await read(near, 7), await read(empty, 7)], ["offline", "text", ""]);
+    assert.equal(world.content.downloads, 0);
+    const early = await world.do(world.vfs.open(far, reading, { ...me, pid: 7 }));
+    assert.equal(await read(far, 8), "text");
+    assert.equal(Buffer.from(await world.do(world.vfs.read(early, 0, 10))).toString(), "text", "it is here by now");
+    await world.close(early);
   });
 
   it("cut to nothing by an open for reading, as Linux does", async () => {
