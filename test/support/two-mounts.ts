@@ -4,7 +4,8 @@
  * the end what was made and not knowingly destroyed must be there, once. A seed replays the choices.
  *
  * Nothing is pushed or pulled but by `sync` and after a failed read, so that between looking at a file and destroying it hardly anything
- * can change under the actor; what can is looked at again right before. Nothing is renamed over what was not seen.
+ * can change under the actor; what can is looked at again right before. Nothing is renamed over what was not seen, and a file is read
+ * and overwritten through one handle: that is what an edit is, and what came in between becomes a conflict.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -46,7 +47,8 @@ interface Actor {
   readonly name: string;
   entries(): Promise<string[]>;
   read(path: string): Promise<string>;
-  write(path: string, text: string): Promise<void>;
+  /** Overwrites what is there, which it returns, or makes a new file. */
+  write(path: string, text: string): Promise<string | undefined>;
   mkdir(path: string): Promise<void>;
   /** To a free name; nothing happens when it is taken. */
   move(from: string, to: string): Promise<void>;
@@ -195,9 +197,8 @@ class Players {
   async #write(actor: Actor, path: string, step: number): Promise<void> {
     const text = `${actor.name}, step ${step}, ${this.#random.next()}`;
     this.#note(`${step} ${actor.name} writes ${path}`);
-    const before = await actor.read(path).catch((error: unknown) => absentOnly(error));
+    const before = await actor.write(path, text);
     if (before !== undefined) this.#destroyed.add(before);
-    await actor.write(path, text);
     this.#made.add(text);
   }
 
@@ -216,9 +217,14 @@ class Players {
   }
 
   async #remove(actor: Actor, files: readonly string[], top: string, entries: readonly string[]): Promise<void> {
-    const seen: string[] = [];
-    for (const path of files) seen.push(await actor.read(path));
-    if ((await actor.entries()).join("\n") !== entries.join("\n")) return; // not what it saw: it thinks again
+    const read = async (): Promise<string[]> => {
+      const seen: string[] = [];
+      for (const path of files) seen.push(await actor.read(path));
+      return seen;
+    };
+    const seen = await read();
+    const same = (await actor.entries()).join("\n") === entries.join("\n");
+    if (!same || (await read()).join("\n") !== seen.join("\n")) return; // not what it saw: it thinks again
     this.#note(`${actor.name} removes ${top} (${files.length})`);
     for (const text of seen) this.#destroyed.add(text);
     await actor.remove(top);
@@ -305,10 +311,19 @@ function mountActor(mount: Mount, name: string): Actor {
       ]);
       return found.out.split("\n").filter(Boolean).toSorted();
     },
-    read: (path) => readNow(mount.path(path)),
+    read: (path) => readNow(() => fs.readFile(mount.path(path), "utf8")),
     async write(path, text) {
       await fs.mkdir(dirname(mount.path(path)), { recursive: true });
-      await fs.writeFile(mount.path(path), text);
+      const file = await fs.open(mount.path(path), "r+").catch((error: unknown) => absentOnly(error));
+      if (!file) return void (await fs.writeFile(mount.path(path), text, { flag: "wx" }));
+      try {
+        const before = await readNow(() => file.read({ position: 0, buffer: Buffer.alloc(1_000) }));
+        await file.truncate(0);
+        await file.write(text, 0);
+        return before.buffer.subarray(0, before.bytesRead).toString();
+      } finally {
+        await file.close();
+      }
     },
     mkdir: async (path) => void (await fs.mkdir(mount.path(path))),
     async move(from, to) {
@@ -322,10 +337,10 @@ function mountActor(mount: Mount, name: string): Actor {
 }
 
 /** The version that the mount shows may be gone in the cloud; the mount notices by that and shows the new one a moment later. */
-async function readNow(path: string): Promise<string> {
+async function readNow<T>(read: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await fs.readFile(path, "utf8");
+      return await read();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).errno !== -116 || tries === 20) throw error;
       await delay(100);
@@ -342,7 +357,11 @@ function webActor(sim: Sim): Actor {
         .map(({ path, folder }) => (folder ? `${path}/` : path))
         .toSorted(),
     read: async (path) => (await sim.get(path)).toString(),
-    write: (path, text) => sim.put(path, text),
+    async write(path, text) {
+      const before = await sim.get(path).catch((error: unknown) => absentOnly(error));
+      await sim.put(path, text);
+      return before?.toString();
+    },
     mkdir: (path) => sim.mkdir(path),
     move: (from, to) => sim.move(from, to),
     replace: (from, to) => sim.move(from, to),
