@@ -65,8 +65,10 @@ export async function playTwoMounts({ seed, operations, faults }: Play): Promise
       mounts.push(await startMount(sim, { options: ASLEEP, env: { HOSTNAME: name } }));
     const play = new Players(sim, mounts, random);
     for (let step = 0; step < operations; step++) {
+      play.begin(step);
       if (step % 40 === 0) await setFaults(sim, faults, seed + step);
       await play.step(step);
+      await play.watch(step);
     }
     await sim.clearFaults();
     await play.calm();
@@ -107,6 +109,9 @@ class Players {
   /** Bytes that an actor saw and overwrote or deleted. */
   readonly #destroyed = new Set<string>();
   readonly #history: string[] = [];
+  /** The bytes of each version of an item that the cloud ever showed, and where and when bytes were seen last. */
+  readonly #versions = new Map<string, string>();
+  readonly #seen = new Map<string, string>();
   #kills = 0;
 
   constructor(sim: Sim, mounts: readonly Mount[], random: Random) {
@@ -114,6 +119,10 @@ class Players {
     this.#mounts = mounts;
     this.#random = random;
     this.#actors = [...mounts.map((mount, i) => mountActor(mount, `mount ${i}`)), webActor(sim)];
+  }
+
+  begin(step: number): void {
+    this.#history.push(`-- ${step}`);
   }
 
   async step(step: number): Promise<void> {
@@ -131,6 +140,19 @@ class Players {
       const refused = /\/_sim\/.*: (404|409|400) /.test(String(error));
       if (!expected.includes(code ?? "") && errno !== -116 && !refused) throw error;
       this.#note(`   ${code ?? String(error).slice(0, 80)}`);
+    }
+  }
+
+  /** Notes what is in the cloud, so that of what is missing in the end it can be said when it was there last, and where. */
+  async watch(step: number): Promise<void> {
+    for (const { path, id, cTag, folder } of await this.#sim.tree()) {
+      if (folder) continue;
+      const version = `${id} ${cTag}`;
+      const known = this.#versions.get(version);
+      const text = known ?? (await this.#sim.get(path).catch(() => undefined))?.toString();
+      if (text === undefined) continue; // moved this very moment
+      if (known === undefined) this.#versions.set(version, text);
+      this.#seen.set(text, `last seen after step ${step}, ${path}, ${id}`);
     }
   }
 
@@ -160,7 +182,9 @@ class Players {
     }
     const times = new Map<string, number>();
     for (const text of cloud.values()) if (text !== undefined) times.set(text, (times.get(text) ?? 0) + 1);
-    const lost = [...this.#made].filter((text) => !this.#destroyed.has(text) && !times.has(text));
+    const lost = [...this.#made]
+      .filter((text) => !this.#destroyed.has(text) && !times.has(text))
+      .map((text) => `${text}: ${this.#seen.get(text) ?? "never seen in the cloud"}`);
     assert.deepEqual(lost, [], `bytes that nobody knowingly destroyed are lost\n${this.#story()}`);
     const doubled = [...times].filter(([text, count]) => text !== "" && count > 1);
     assert.deepEqual(doubled, [], `bytes are there more than once\n${this.#story()}`);
@@ -258,7 +282,7 @@ class Players {
   }
 
   #note(line: string): void {
-    this.#history.push(line);
+    this.#history.push(`${Date.now() % 10_000_000} ${line}`);
   }
 
   #story(): string {
