@@ -1,16 +1,17 @@
 /**
- * `npm run bench`: speed and memory as ratios against Debian's rclone mount and a plain folder, measured in one run on one simulator.
+ * `npm run bench`: speed and memory as ratios against Debian's rclone mount, a plain folder and (where libfuse3-dev is
+ * installed) the C examples of libfuse 3, measured in one run on one simulator.
  * Nothing is asserted: machines differ and are shared; each line is the median of BENCH_ROUNDS rounds (3), and the spread says how far apart
  * ours and rclone's were. BENCH_LARGE_MIB changes the size of the large file, BENCH_MANY the number of new files that are pushed
  * (10,000: against rclone's defaults, which take many minutes for them), BENCH_ONLY (a regular expression) selects lines by their name,
  * BENCH_WHO (the same) contenders.
  */
 import { cpus, loadavg } from "node:os";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { startSim, type Sim } from "../support/sim-process.ts";
-import { ours, plain, rclone, type Contender, type Starter } from "./contenders.ts";
+import { example, hasExamples, ours, oursWith, plain, rclone, type Contender, type Starter } from "./contenders.ts";
 import { MERGE_SIZES, measureMerge } from "./merge-line.ts";
 import {
   COLD_FILE,
@@ -27,14 +28,21 @@ import {
 import { hashLine, LINE, lines, measureHash } from "./transfer-lines.ts";
 
 const wanted = (line: string): boolean => new RegExp(process.env["BENCH_ONLY"] ?? "").test(line);
+/** passthrough_ll works by inode and may cache for a day, passthrough_fh by path, for a second. */
+const EXAMPLES = [
+  ["passthrough_ll", example("passthrough_ll", (folder) => ["-o", `source=${folder},cache=always`])],
+  ["passthrough_fh", example("passthrough_fh", () => [])],
+] satisfies readonly (readonly [string, Starter])[];
 const contenders = (
   [
     ["plain", plain],
     ["ours", ours],
     ["rclone", rclone("rclone", "--vfs-cache-mode", "full")],
+    ...(hasExamples ? EXAMPLES : []),
   ] satisfies readonly (readonly [string, Starter])[]
 ).filter(([name]) => new RegExp(process.env["BENCH_WHO"] ?? "").test(name));
-const mounts = contenders.filter(([name]) => name !== "plain");
+/** Those with a cloud. */
+const mounts = contenders.filter(([name]) => name === "ours" || name === "rclone");
 /** Many small files are the one line where rclone's own defaults are the measure. */
 const asDelivered = mounts.map(([name, start]) => [name, name === "rclone" ? rclone(name) : start] as const);
 
@@ -50,6 +58,8 @@ const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const table = new Map<string, Map<string, Measured[]>>();
 const loads: number[] = [loadavg()[0]!];
 
+const UNCACHED_STATS = 10_000;
+const uncachedStat = `stat of one file, ${UNCACHED_STATS} times, nothing cached by the kernel`;
 const MEMORY = "private memory after all that (MiB)";
 const inPlace = scenarios.filter(({ name }) => wanted(name));
 for (let round = 0; round < ROUNDS; round++) {
@@ -59,6 +69,7 @@ for (let round = 0; round < ROUNDS; round++) {
   if (wanted(renameScenario.name))
     for (const [name, start] of mounts) await measurePush(renameScenario, name, start, `1x${RENAMED_FILES}x10`);
   if (wanted(firstListing)) await measureFirstListing();
+  if (wanted(uncachedStat)) await measureUncachedStat();
   if (lines.some(({ name }) => wanted(name))) for (const [name, start] of mounts) await measureLines(name, start);
   if (wanted(hashLine)) note(hashLine, "ours", { ms: await measureHash(), cpuMs: 0 });
 }
@@ -79,7 +90,7 @@ async function measureInPlace(): Promise<void> {
     for (const [name, start] of contenders) {
       const contender = await start(sim);
       try {
-        if (name === "plain") seedPlain(contender.dir, needs);
+        if (contender.behind !== undefined) seedPlain(contender.behind, needs);
         else note(mountTime, name, { ms: contender.startMs, cpuMs: contender.cpuMs() });
         mkdirSync(join(contender.dir, contender.own));
         for (const scenario of inPlace) await measure(scenario, contender, sim);
@@ -131,6 +142,33 @@ async function measureLines(name: string, start: Starter): Promise<void> {
       note(`${MEMORY}: large transfers`, name, { ms: contender.memory(), cpuMs: 0 });
     } finally {
       await contender.stop();
+    }
+  } finally {
+    await sim.stop();
+  }
+}
+
+/** The way of one call through the kernel to the mount and back: nothing is remembered. */
+async function measureUncachedStat(): Promise<void> {
+  const sim = await startSim("--connect-proxy");
+  try {
+    for (const start of [
+      oursWith({ attr_timeout: "0", entry_timeout: "0" }),
+      rclone("rclone", "--attr-timeout", "0s"),
+      ...(hasExamples ? [example("passthrough_ll", (folder) => ["-o", `source=${folder},cache=never`])] : []),
+    ]) {
+      const contender = await start(sim);
+      try {
+        const file = join(contender.dir, contender.own);
+        writeFileSync(file, "");
+        const cpuBefore = contender.cpuMs();
+        const began = performance.now();
+        for (let i = 0; i < UNCACHED_STATS; i++) statSync(file);
+        const ms = performance.now() - began;
+        note(uncachedStat, contender.name, { ms, cpuMs: contender.cpuMs() - cpuBefore });
+      } finally {
+        await contender.stop();
+      }
     }
   } finally {
     await sim.stop();
@@ -199,20 +237,22 @@ function print(): void {
     `${cpus().length} cores, shared by simulator, mount and load; ${load}. Milliseconds, smaller is better: medians of`,
   );
   console.log(
-    `${ROUNDS} rounds; spread: (largest - smallest) / median of ours, rclone. cpu: processor time of the mount's process,`,
+    `${ROUNDS} rounds; spread: (largest - smallest) / median of ours, rclone. cpu: processor time of the mount's process.`,
   );
   console.log(
-    "which other work on the machine hardly changes. loop: how late our event loop was, 99 of 100 times, and at most.\n",
+    "loop: how late our event loop was, 99 of 100 times, and at most. ll, fh: passthrough_ll and passthrough_fh of libfuse 3.\n",
   );
   console.log(
-    "| measured | plain | ours | rclone | ours/rclone | ours/plain | spread | cpu ours/rclone | loop p99, most |",
+    "| measured | plain | ours | rclone | ours/rclone | ours/plain | ours/ll | ours/fh | spread | cpu ours/rclone, ours/ll | loop p99, most |",
   );
-  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const [line, row] of table) {
-    const [base, own, peer] = ["plain", "ours", "rclone"].map((name) => row.get(name) ?? []);
+    const [base, own, peer, ...c] = ["plain", "ours", "rclone", "passthrough_ll", "passthrough_fh"].map(
+      (name) => row.get(name) ?? [],
+    );
     const times = [base, own, peer].map((all) => middle(all!, "ms")?.toFixed(1) ?? "");
-    const ratios = [ratio(middle(own!, "ms"), middle(peer!, "ms")), ratio(middle(own!, "ms"), middle(base!, "ms"))];
-    const cpu = ratio(middle(own!, "cpuMs"), middle(peer!, "cpuMs"));
+    const ratios = [peer, base, ...c].map((other) => ratio(middle(own!, "ms"), middle(other!, "ms")));
+    const cpu = [peer, c[0]].map((other) => ratio(middle(own!, "cpuMs"), middle(other!, "cpuMs"))).join(", ");
     const spreads = [own, peer].map((all) => spread(all!)).join(", ");
     const late = [middle(own!, "loopMs"), middle(own!, "loopMostMs")].map((ms) => ms?.toFixed(1) ?? "").join(", ");
     console.log(`| ${[line, ...times, ...ratios, spreads, cpu, late].join(" | ")} |`);

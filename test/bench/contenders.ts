@@ -1,4 +1,7 @@
-/** The three that are measured: a plain folder, our mount, Debian's rclone mount. Both mounts go through the simulator's TLS proxy. */
+/**
+ * What is measured: a plain folder, our mount, Debian's rclone mount, and the C examples of libfuse 3, which pass every call on to a plain
+ * folder and so show what a FUSE mount can do at all. The first two mounts go through the simulator's TLS proxy.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,6 +18,8 @@ export interface Contender {
   readonly dir: string;
   /** The folder in `dir` that it writes to. */
   readonly own: string;
+  /** The plain folder that is shown, where there is one: what is to be there is put into it directly. */
+  readonly behind?: string;
   /** Milliseconds from the start of its program until it served. */
   readonly startMs: number;
   /** How late its event loop was since this was asked last, where that can be known. */
@@ -49,7 +54,15 @@ function proxyEnv(sim: Sim): NodeJS.ProcessEnv {
   };
 }
 
-export const ours: Starter = async (sim) => {
+export const ours: Starter = (sim) => startOurs(sim, {});
+
+/** With other options than those of the bench. */
+export const oursWith =
+  (options: Readonly<Record<string, string>>): Starter =>
+  (sim) =>
+    startOurs(sim, options);
+
+async function startOurs(sim: Sim, options: Readonly<Record<string, string>>): Promise<Contender> {
   const home = mkdtempSync(join(tmpdir(), "onedrive-bench-ours-"));
   const env = proxyEnv(sim);
   await signIn(home, env);
@@ -57,7 +70,7 @@ export const ours: Starter = async (sim) => {
   const began = performance.now();
   const mount = await startMount(sim, {
     home,
-    options: { endpoint: "global", client_id: CLIENT_ID, write_back: "3", poll: "30" },
+    options: { endpoint: "global", client_id: CLIENT_ID, write_back: "3", poll: "30", ...options },
     env: {
       ...env,
       NODE_OPTIONS: `--require ${join(repository, "test/bench/loop-delay.cjs")}`,
@@ -76,7 +89,7 @@ export const ours: Starter = async (sim) => {
     pushed: (cloud, files, prefix) => inCloud(cloud, files, prefix),
     stop: () => mount.dispose(),
   };
-};
+}
 
 /** By device code, which the simulator approves at once. */
 async function signIn(home: string, env: NodeJS.ProcessEnv): Promise<void> {
@@ -93,6 +106,7 @@ export const plain: Starter = async () => {
     name: "plain",
     dir: home,
     own: "plain",
+    behind: home,
     startMs: 0,
     cpuMs: () => 0,
     memory: () => 0,
@@ -157,6 +171,45 @@ export function rclone(name: string, ...extra: string[]): Starter {
   };
 }
 
+const EXAMPLES = "/usr/share/doc/libfuse3-dev/examples";
+
+/** Whether the examples are here to be built: Debian's libfuse3-dev, pkg-config and a compiler. */
+export const hasExamples = existsSync(join(EXAMPLES, "passthrough_ll.c"));
+
+/** An example of libfuse 3 over a plain folder, with the timeouts that ours has. `onFolder`: how it is told of the folder. */
+export function example(name: string, onFolder: (folder: string) => readonly string[]): Starter {
+  return async () => {
+    const home = mkdtempSync(join(tmpdir(), `onedrive-bench-${name}-`));
+    const [dir, folder, binary] = [join(home, "mnt"), join(home, "folder"), join(home, name)];
+    for (const each of [dir, folder]) mkdirSync(each);
+    const flags = (await run("pkg-config", ["fuse3", "--cflags", "--libs"])).out.trim().split(/\s+/);
+    const built = await run("gcc", ["-O2", "-o", binary, join(EXAMPLES, `${name}.c`), ...flags]);
+    if (built.code !== 0) throw new Error(`${name} cannot be built: ${built.err}`);
+    const began = performance.now();
+    // passthrough_ll keeps a descriptor for every file that was looked at.
+    const line = `ulimit -n 200000 && exec "$0" "$@"`;
+    const child = spawn("sh", ["-c", line, binary, "-f", ...onFolder(folder), dir], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await mounted(child, dir);
+    return {
+      name,
+      startMs: performance.now() - began,
+      dir: onFolder(folder).length > 0 ? dir : join(dir, folder),
+      own: name,
+      behind: folder,
+      cpuMs: () => cpuMs(child.pid!),
+      memory: () => anonymousMiB(child.pid!),
+      pushed: async () => undefined,
+      async stop() {
+        await run("fusermount", ["-uz", dir]);
+        if (child.exitCode === null) await once(child, "exit");
+        rmSync(home, { recursive: true, force: true });
+      },
+    };
+  };
+}
+
 async function askLoopDelay(pid: number, file: string): Promise<LoopDelay> {
   rmSync(file, { force: true });
   process.kill(pid, "SIGUSR2");
@@ -166,7 +219,7 @@ async function askLoopDelay(pid: number, file: string): Promise<LoopDelay> {
 
 async function mounted(child: ChildProcess, dir: string): Promise<void> {
   for (let i = 0; i < 500 && !isMounted(dir); i++) {
-    if (child.exitCode !== null) throw new Error("rclone did not mount");
+    if (child.exitCode !== null) throw new Error("it did not mount");
     await delay(20);
   }
 }
