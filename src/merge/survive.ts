@@ -9,6 +9,7 @@
  */
 import { assert, present } from "../base/assert.ts";
 import { ROOT, type ItemKey } from "../model/ids.ts";
+import { parkedOriginal } from "../model/name.ts";
 import { baseState, cloudState, isDirty, type Draft } from "./draft.ts";
 import type { TreeNode } from "./merge.ts";
 import { sameBytes, samePlace } from "./tree-view.ts";
@@ -47,10 +48,20 @@ function placed(draft: Draft, node: ItemKey, rescued: (folder: ItemKey) => boole
   const base = baseState(draft, node) ?? (here && cloud);
   if (!base) return here ?? cloud;
   if (here && cloud) return blend(base, here, cloud);
-  if (here) return isDirty(draft, node) ? here : undefined;
+  if (here) return isDirty(draft, node) ? madeAnew(here, base) : undefined;
   if (!cloud) return undefined;
   const seen = samePlace(base, cloud) && sameBytes(base.bytes, cloud.bytes);
   return seen && !rescued(base.parent) ? undefined : cloud;
+}
+
+/** What is gone in the cloud takes no name along that another device had parked it under. */
+function madeAnew(here: TreeNode, base: TreeNode | undefined): TreeNode {
+  const original = here.name === base?.name ? parkedOriginal(here.name) : undefined;
+  return original === undefined ? here : { ...here, name: original };
+}
+
+function folderAnew(draft: Draft, folder: ItemKey): TreeNode {
+  return madeAnew(present(draft.local.get(folder), "the folder of a survivor"), draft.base.get(folder));
 }
 
 function blend(base: TreeNode, here: TreeNode, cloud: TreeNode): TreeNode {
@@ -98,7 +109,7 @@ function giveHome(draft: Draft, node: ItemKey): void {
     if (star.get(state.parent)) return;
     const cloud = cloudState(draft, state.parent);
     if (cloud || needsHome(draft, at)) {
-      star.put(state.parent, cloud ?? present(draft.local.get(state.parent), "the folder of a survivor"));
+      star.put(state.parent, cloud ?? folderAnew(draft, state.parent));
       at = state.parent;
     } else {
       draft.asides.add(at);
