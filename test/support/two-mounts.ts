@@ -53,7 +53,9 @@ interface Actor {
   /** To a free name; nothing happens when it is taken. */
   move(from: string, to: string): Promise<void>;
   replace(from: string, to: string): Promise<void>;
-  remove(path: string): Promise<void>;
+  remove(file: string): Promise<void>;
+  /** Of an empty folder. */
+  rmdir(folder: string): Promise<void>;
 }
 
 export async function playTwoMounts({ seed, operations, faults }: Play): Promise<Played> {
@@ -208,14 +210,11 @@ class Players {
     if (kind === "mkdir") return this.#do(actor, "mkdir", () => actor.mkdir(place(FOLDERS)));
     if (kind === "moveFile" && file !== undefined) return this.#move(actor, file, place(FILES), entries);
     if (kind === "moveFolder" && folder !== undefined) return this.#move(actor, `${folder}/`, place(FOLDERS), entries);
-    if (kind === "remove" && file !== undefined) return this.#remove(actor, [file], file, entries);
-    if (kind === "removeFolder" && folder !== undefined)
-      return this.#remove(
-        actor,
-        files.filter((path) => path.startsWith(`${folder}/`)),
-        folder,
-        entries,
-      );
+    if (kind === "remove" && file !== undefined) return this.#remove(actor, [file], []);
+    if (kind === "removeFolder" && folder !== undefined) {
+      const inside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
+      return this.#remove(actor, files.filter(inside), folders.filter(inside));
+    }
   }
 
   async #write(actor: Actor, path: string, step: number): Promise<void> {
@@ -240,18 +239,15 @@ class Players {
     await this.#do(actor, `move ${from} to ${to}`, () => actor.move(source, to));
   }
 
-  async #remove(actor: Actor, files: readonly string[], top: string, entries: readonly string[]): Promise<void> {
-    const read = async (): Promise<string[]> => {
-      const seen: string[] = [];
-      for (const path of files) seen.push(await actor.read(path));
-      return seen;
-    };
-    const seen = await read();
-    const same = (await actor.entries()).join("\n") === entries.join("\n");
-    if (!same || (await read()).join("\n") !== seen.join("\n")) return; // not what it saw: it thinks again
-    this.#note(`${actor.name} removes ${top} (${files.length})`);
-    for (const text of seen) this.#destroyed.add(text);
-    await actor.remove(top);
+  /** What it saw and nothing else: file by file, each read right before it goes, then the folders that are empty by that. */
+  async #remove(actor: Actor, files: readonly string[], folders: readonly string[]): Promise<void> {
+    this.#note(`${actor.name} removes ${[...files, ...folders].join(", ")}`);
+    for (const path of files) {
+      const text = await actor.read(path);
+      this.#destroyed.add(text);
+      await actor.remove(path);
+    }
+    for (const path of folders.toReversed()) await actor.rmdir(path);
   }
 
   async #do(actor: Actor, what: string, act: () => Promise<void>): Promise<void> {
@@ -356,7 +352,8 @@ function mountActor(mount: Mount, name: string): Actor {
       if (moved.code !== 0) throw Object.assign(new Error(moved.err), { code: "EIO" });
     },
     replace: (from, to) => fs.rename(mount.path(from), mount.path(to)),
-    remove: (path) => fs.rm(mount.path(path), { recursive: true }),
+    remove: (path) => fs.unlink(mount.path(path)),
+    rmdir: (path) => fs.rmdir(mount.path(path)),
   };
 }
 
@@ -390,5 +387,9 @@ function webActor(sim: Sim): Actor {
     move: (from, to) => sim.move(from, to),
     replace: (from, to) => sim.move(from, to),
     remove: (path) => sim.remove(path),
+    async rmdir(path) {
+      if ((await sim.tree()).some((item) => item.path.startsWith(`${path}/`))) return;
+      await sim.remove(path);
+    },
   };
 }
