@@ -3,6 +3,7 @@
  * imports undici. Whether a request was `sent` is known from undici's own start signal, which comes right before the first
  * byte of the request is written.
  */
+import { setMaxListeners } from "node:events";
 import { createRequire } from "node:module";
 import { Readable } from "node:stream";
 import type * as Undici from "undici";
@@ -121,6 +122,8 @@ class UndiciHttp implements Http {
         resolve(failed(flight.failure("interrupted", "cancelled")));
         flight.end();
       };
+      // Many requests of one round hang on one signal; each takes its listener away when it is over.
+      if (request.signal) setMaxListeners(0, request.signal);
       request.signal?.addEventListener("abort", cancel, { once: true });
       flight.ended(() => {
         deadline();

@@ -220,3 +220,19 @@ test("a proxy that refuses is unreachable", async () => {
   const refused = await failure(through.send({ method: "GET", url: "http://graph.example.invalid/" }));
   assert.deepEqual([refused.kind, refused.sent], ["unreachable", false]);
 });
+
+test("many requests at once under one signal: no warning of a leak, and all end with it", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  closers.push(() => process.off("warning", note));
+  const { url } = await serve(() => undefined);
+  const abort = new AbortController();
+  const asked = Array.from({ length: 30 }, () =>
+    failure(door().send({ method: "GET", url, headers: {}, signal: abort.signal })),
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  abort.abort();
+  assert.deepEqual(new Set((await Promise.all(asked)).map(({ kind }) => kind)), new Set(["interrupted"]));
+  assert.deepEqual(warnings, []);
+});
