@@ -42,6 +42,19 @@ async function synced(mount: Mount): Promise<void> {
   assert.ok(!late.aborted, `a sync of ${mount.dir} ends within ${SYNC_MS} ms`);
 }
 
+/** A daemon asks the cloud when it starts; nobody acts before that has come in (or has failed and is tried again later). */
+async function startedAgain(mount: Mount): Promise<void> {
+  const began = Date.now();
+  await mount.start();
+  const cameIn = async (): Promise<boolean> => {
+    const status = JSON.parse((await mount.ctl("status", mount.dir, "--json")).out) as {
+      cursorAgeSeconds: number | null;
+    };
+    return status.cursorAgeSeconds !== null && Date.now() - status.cursorAgeSeconds * 1000 > began;
+  };
+  for (let tries = 0; tries < 10 && !(await cameIn()); tries++) await delay(100);
+}
+
 /** What an actor can do; `entries` are paths with "/" at the end of folders. */
 interface Actor {
   readonly name: string;
@@ -267,14 +280,14 @@ class Players {
     await delay(afterMs);
     await mount.kill();
     await syncing;
-    await mount.start();
+    await startedAgain(mount);
     this.#kills++;
   }
 
   async #restart(mount: Mount): Promise<void> {
     this.#note(`unmount and mount ${this.#mounts.indexOf(mount)}`);
     assert.equal(await mount.unmount(), 0);
-    await mount.start();
+    await startedAgain(mount);
   }
 
   #note(line: string): void {
