@@ -204,7 +204,10 @@ function retryParked(devices: readonly Device[]): void {
 async function check(playing: Playing, nothingThere: boolean): Promise<void> {
   const { world, devices, ledger, known, trouble } = playing;
   // The create of a file without an answer, the file moved by somebody before a late feed tells of it: it is sent again.
-  const mayBeTwice = (text: string): boolean => trouble.lateFeed && ledger.wandered.has(text);
+  const wandered = (text: string): boolean => trouble.lateFeed && ledger.wandered.has(text);
+  // The create of a file without an answer, whose bytes the service changed before anybody could see them: nobody can tell whose file it
+  // is, and both are kept.
+  const mayBeTwice = (text: string): boolean => wandered(text) || (trouble.disowns && count.get(text) === 2);
   assert.ok(!nothingThere, "nothing to take away");
   const cloud = new Map<string, string>();
   const count = new Map<string, number>();

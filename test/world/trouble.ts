@@ -10,6 +10,8 @@ export interface Trouble {
   next(device: Device, random: Random): string;
   /** The feed told some things late, or not at all. */
   readonly lateFeed: boolean;
+  /** The service may have changed the bytes of an upload that it did not answer. */
+  readonly disowns: boolean;
   /** Everything works from now on. */
   end(): void;
 }
@@ -31,6 +33,7 @@ export function fakeTrouble(world: World): Trouble {
   const quotaBytes = cloud.knobs.quotaBytes;
   return {
     lateFeed: cloud.knobs.lagMs > 0,
+    disowns: false,
     next(device, random) {
       const kind = random.below(12);
       if (kind < 2) {
@@ -114,12 +117,18 @@ const STRIKES: readonly Readonly<Record<string, unknown>>[] = [
   { kind: "delta-lag", seconds: 20, count: 10 },
 ];
 
+const UNANSWERED_UPLOADS = STRIKES.filter(({ when, route }) => when === "after" && route === "content.put");
+
 export function simTrouble(world: SimWorld): Trouble {
   const { faults } = world.sim.service;
   let lateFeed = false;
+  const struck = new Set<unknown>();
   return {
     get lateFeed() {
       return lateFeed;
+    },
+    get disowns() {
+      return struck.has("rewrite") && UNANSWERED_UPLOADS.some((strike) => struck.has(strike));
     },
     next(device, random) {
       if (random.below(6) === 0) {
@@ -130,6 +139,7 @@ export function simTrouble(world: SimWorld): Trouble {
       const strike = random.pick(STRIKES);
       const count = 1 + random.below(2);
       lateFeed ||= String(strike["kind"]).startsWith("delta-");
+      struck.add(strike).add(strike["kind"]);
       faults.add({ count, ...strike, seed: random.below(1_000) });
       return `the service will strike with ${JSON.stringify(strike)} ${count} times`;
     },
