@@ -11,7 +11,17 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { startSim, type Sim } from "../support/sim-process.ts";
-import { example, hasExamples, ours, oursWith, plain, rclone, type Contender, type Starter } from "./contenders.ts";
+import {
+  canOpen,
+  example,
+  hasExamples,
+  ours,
+  oursWith,
+  plain,
+  rclone,
+  type Contender,
+  type Starter,
+} from "./contenders.ts";
 import { MERGE_SIZES, measureMerge } from "./merge-line.ts";
 import {
   COLD_FILE,
@@ -38,7 +48,7 @@ const contenders = (
     ["plain", plain],
     ["ours", ours],
     ["rclone", rclone("rclone", "--vfs-cache-mode", "full")],
-    ...(hasExamples ? EXAMPLES : []),
+    ...(hasExamples ? EXAMPLES.filter(([name]) => name !== "passthrough_ll" || canOpen(30_000)) : []),
   ] satisfies readonly (readonly [string, Starter])[]
 ).filter(([name]) => new RegExp(process.env["BENCH_WHO"] ?? "").test(name));
 /** Those with a cloud. */

@@ -2,7 +2,7 @@
  * What is measured: a plain folder, our mount, Debian's rclone mount, and the C examples of libfuse 3, which pass every call on to a plain
  * folder and so show what a FUSE mount can do at all. The first two mounts go through the simulator's TLS proxy.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -176,6 +176,10 @@ const EXAMPLES = "/usr/share/doc/libfuse3-dev/examples";
 /** Whether the examples are here to be built: Debian's libfuse3-dev, pkg-config and a compiler. */
 export const hasExamples = existsSync(join(EXAMPLES, "passthrough_ll.c"));
 
+/** passthrough_ll keeps a descriptor for every file that was looked at: whether that many can be had. */
+export const canOpen = (files: number): boolean =>
+  Number(execFileSync("sh", ["-c", "ulimit -H -n"], { encoding: "utf8" }).replace("unlimited", "Infinity")) > files;
+
 /** An example of libfuse 3 over a plain folder, with the timeouts that ours has. `onFolder`: how it is told of the folder. */
 export function example(name: string, onFolder: (folder: string) => readonly string[]): Starter {
   return async () => {
@@ -186,8 +190,7 @@ export function example(name: string, onFolder: (folder: string) => readonly str
     const built = await run("gcc", ["-O2", "-o", binary, join(EXAMPLES, `${name}.c`), ...flags]);
     if (built.code !== 0) throw new Error(`${name} cannot be built: ${built.err}`);
     const began = performance.now();
-    // passthrough_ll keeps a descriptor for every file that was looked at.
-    const line = `ulimit -n 200000 && exec "$0" "$@"`;
+    const line = `ulimit -n $(ulimit -H -n) && exec "$0" "$@"`;
     const child = spawn("sh", ["-c", line, binary, "-f", ...onFolder(folder), dir], {
       stdio: ["ignore", "ignore", "ignore"],
     });
