@@ -23,7 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a delete there beats an edit here",
     layer: "T2 k=1",
     file: SURVIVE,
-    from: "if (here) return isDirty(draft, node) ? here : undefined;",
+    from: "if (here) return isDirty(draft, node) ? madeAnew(here, base) : undefined;",
     to: "if (here) return undefined;",
   },
   {
