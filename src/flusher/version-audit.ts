@@ -122,7 +122,10 @@ export class VersionAudits {
     return ok();
   }
 
-  /** A file of its own, on this machine only while its bytes are not whole. Undefined: it is finished. */
+  /**
+   * A file of its own, on this machine only while its bytes are not whole. Undefined: it is finished. One that a person has written into
+   * meanwhile is the person's, and another one is made.
+   */
   async #staged(of: {
     node: ItemKey;
     version: ItemVersion;
@@ -132,8 +135,12 @@ export class VersionAudits {
     const before = auditOf(store.read, of.node)?.copies[of.version.id];
     if (before !== undefined) {
       const view = viewLocal(store.read, before);
-      const isStaged = view?.content.from === "blob" && store.read.facts.get(before)?.localOnly === true;
-      return ok(isStaged ? before : undefined);
+      if (view?.content.from !== "blob" || store.read.facts.get(before)?.localOnly !== true) return ok(undefined);
+      const touched = this.#touched(before);
+      if (touched === undefined) return ok(before);
+      if (this.#pushing.isOpen(before)) return failed(touched);
+      store.transact((tx) => finish(tx, { view, of, at: this.#pushing.clock.now() }));
+      this.#tell(view);
     }
     const blob = await content.createBlob();
     if (!blob.ok) return blob;
@@ -147,17 +154,23 @@ export class VersionAudits {
   ): Promise<Result<undefined, Fault>> {
     const bytes = await this.#pushing.drive.versionContent(audit.item, version, signal);
     if (!bytes.ok) return bytes;
+    const touched = this.#touched(node);
+    if (touched) return failed(touched);
     const source = this.#pushing.content.open(node);
     try {
       const cut = await source.truncate(0);
       if (!cut.ok) return cut;
       let at = 0;
       for await (const part of bytes.value) {
+        const disturbed = this.#touched(node);
+        if (disturbed) return failed(disturbed);
         const written = await source.write(at, part);
         if (!written.ok) return failed(written.fault);
         if (written.value < part.length) return fault("noSpace", "the disk of the state folder is full");
         at += part.length;
       }
+      const disturbed = this.#touched(node);
+      if (disturbed) return failed(disturbed);
       this.#pushing.store.transact((tx) => resize(tx, node, at));
       return ok();
     } catch (error) {
@@ -166,6 +179,13 @@ export class VersionAudits {
     } finally {
       await source.close();
     }
+  }
+
+  /** Somebody writes into a copy that is not whole yet, or has: nothing more is written there. (We never set a time of our own.) */
+  #touched(node: ItemKey): Fault | undefined {
+    const { store, isOpen } = this.#pushing;
+    if (!isOpen(node) && store.read.facts.get(node)?.mtime === undefined) return undefined;
+    return { kind: "busy", why: "somebody writes into the copy that is being made of it" };
   }
 
   #tell({ node, parent, name }: LocalView): void {

@@ -197,6 +197,28 @@ test("refusals: what slipped in is kept once, wherever the process dies and what
   assert.equal(survived, 3, "the last points lie behind the end");
 });
 
+test("refusals: what a person writes into a copy that is being made stays, and the copy is made beside it", async () => {
+  for (const moment of ["before", "after"] as const) {
+    const { world, device } = await prepared(`slipped-person-${moment}`);
+    slipIn(world, device, ["there"]);
+    await device.write("f", "here");
+    device.drive.fail({ call: "upload", count: 1, moment: "before", fault: "changed" });
+    const held = device.drive.hold({ call: "versionContent", count: 1, moment });
+    let reached = false;
+    void held.reached.then(() => (reached = true));
+    await world.until(() => reached, 60_000, "the bytes of the version are asked for");
+    const copy = [...device.names()].find((name) => name.includes("(conflict cloud")) ?? "none";
+    await device.write(copy, "mine, and longer than what was there");
+    held.release();
+    await world.pass(200_000);
+    await world.quiet();
+    const texts = shown(world).flatMap((row) => row.split("=").slice(1));
+    assert.deepEqual(texts.toSorted(), ["here", "mine, and longer than what was there", "there"], moment);
+    assert.equal(device.store.read.meta.get("versionAudits"), undefined);
+    await world.stop();
+  }
+});
+
 test("refusals: what slipped in is found on the service's own list of versions", async () => {
   const world = new SimWorld("slipped-sim", "personal");
   const device = world.device("laptop");
