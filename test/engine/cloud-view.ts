@@ -17,6 +17,8 @@ export interface SeenItem {
   readonly createdBy: string;
   /** Undefined for folders. */
   readonly text: string | undefined;
+  /** The service has changed the bytes; `text` is without that. */
+  readonly marked: boolean;
 }
 
 export interface CloudView {
@@ -45,6 +47,7 @@ export function viewOfFake(cloud: FakeCloud): CloudView {
         tag: item.eTag ?? "",
         createdBy,
         text: bytes && text(bytes),
+        marked: false,
       })),
     put: (path, content) => allowed(() => web.put(path, content)),
     mkdir: (path) => allowed(() => web.mkdir(path)),
@@ -61,10 +64,9 @@ const WEB = { device: "web", app: "browser" };
 
 export function viewOfSim(sim: Sim): CloudView {
   const { world } = sim;
-  const textOf = (content: Item["content"]): string =>
-    content?.kind === "stored" && content.blob > 0
-      ? plain(Buffer.from(world.blobs.bytes(content.blob)).toString())
-      : "";
+  const rawOf = (content: Item["content"]): string =>
+    content?.kind === "stored" && content.blob > 0 ? Buffer.from(world.blobs.bytes(content.blob)).toString() : "";
+  const textOf = (content: Item["content"]): string => plain(rawOf(content));
   const find = (path: string): Item | undefined => {
     let item: Item | undefined = world.main.root;
     for (const name of path.split("/").filter(Boolean)) item = item && occupant({ parent: item, name });
@@ -101,6 +103,7 @@ export function viewOfSim(sim: Sim): CloudView {
           tag: eTagOf(item, world),
           createdBy: item.createdBy.device,
           text: item.content ? textOf(item.content) : undefined,
+          marked: rawOf(item.content) !== textOf(item.content),
         }))
         .sort((a, b) => (a.path < b.path ? -1 : 1)),
     put: (path, text) =>

@@ -206,8 +206,12 @@ async function check(playing: Playing, nothingThere: boolean): Promise<void> {
   // The create of a file without an answer, the file moved by somebody before a late feed tells of it: it is sent again.
   const wandered = (text: string): boolean => trouble.lateFeed && ledger.wandered.has(text);
   // The create of a file without an answer, whose bytes the service changed before anybody could see them: nobody can tell whose file it
-  // is, and both are kept.
-  const mayBeTwice = (text: string): boolean => wandered(text) || (trouble.disowns && count.get(text) === 2);
+  // is, and both are kept: the service's and ours.
+  const disowned = (text: string): boolean => {
+    const marked = rows.filter((row) => row.text === text).map((row) => row.marked);
+    return trouble.disowns && marked.length === 2 && marked[0] !== marked[1];
+  };
+  const mayBeTwice = (text: string): boolean => wandered(text) || disowned(text);
   assert.ok(!nothingThere, "nothing to take away");
   const cloud = new Map<string, string>();
   const count = new Map<string, number>();
