@@ -1,6 +1,7 @@
 /**
  * Mounts the memory vfs through the real host: `host-server.ts MOUNTPOINT TIMEOUT_MS ro|rw HOST` (started by host-process.ts). Reports over IPC: `{ up }` or
- * `{ fault }` once, `{ gone }`, `{ defect }`, and an answer to every message. Never touches the mount itself.
+ * `{ fault }` once, `{ gone }`, `{ defect }`, and an answer to every message. Never touches the mount itself. When the test that started
+ * it is no more, nothing stays mounted.
  */
 import { chooseHost } from "../../src/host/choose-host.ts";
 import type { Mounted } from "../../src/host/host.ts";
@@ -33,6 +34,7 @@ else process.send?.({ fault: mounted.fault }, () => process.disconnect());
 
 function serve(mount: Mounted): void {
   process.on("message", (question: Question) => void reply(mount, question));
+  process.on("disconnect", () => void mount.unmount(true));
   void mount.gone.then(() => process.send?.({ gone: true }, () => setTimeout(() => process.disconnect(), 50)));
   process.send?.({ up: true });
 }
