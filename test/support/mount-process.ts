@@ -13,7 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { call } from "../../src/control/socket-client.ts";
 import { socketPathOf } from "../../src/control/whereabouts.ts";
 import { programs } from "./repository.ts";
-import type { Sim } from "./sim-process.ts";
+import { WITH_US, type Sim } from "./sim-process.ts";
 
 const execFileAsync = promisify(execFile);
 
@@ -82,10 +82,14 @@ export async function startMount(sim: Sim | { url: string }, wishes: MountWishes
 
   const start = async (): Promise<void> => {
     const script = join(programs, "mount.onedrive.js");
-    const started = spawn(process.execPath, [script, dir, "--foreground", "-o", list.join(",")], {
-      env,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const started = spawn(
+      "setpriv",
+      [...WITH_US, process.execPath, script, dir, "--foreground", "-o", list.join(",")],
+      {
+        env,
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
     child = started;
     started.stderr!.on("data", (part: Buffer) => errors.push(part.toString()));
     const deadline = Date.now() + 30_000;

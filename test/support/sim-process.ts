@@ -54,6 +54,9 @@ export interface Sim {
   stop(): Promise<void>;
 }
 
+/** For setpriv(1), which becomes the program that follows: that ends when we are killed, so nothing stays mounted. */
+export const WITH_US = ["--pdeathsig", "TERM"] as const;
+
 /** The built simulator. */
 export function startSim(...args: string[]): Promise<Sim> {
   return startFrom([join(programs, "onedrive-sim.js")], args);
@@ -65,7 +68,7 @@ export function startSourceSim(...args: string[]): Promise<Sim> {
 }
 
 async function startFrom(script: readonly string[], args: readonly string[]): Promise<Sim> {
-  const child = spawn(process.execPath, [...script, "--listen", "127.0.0.1:0", ...args], {
+  const child = spawn("setpriv", [...WITH_US, process.execPath, ...script, "--listen", "127.0.0.1:0", ...args], {
     cwd: repository,
     stdio: ["ignore", "pipe", "inherit"],
   });
