@@ -37,7 +37,8 @@ export interface Config {
 export const DEFAULT_NO_DOWNLOAD_PROGRAMS: readonly string[] = [
   "tumblerd",
   "*thumbnail*",
-  "*-thu*",
+  "*-thu",
+  "*-thum*",
   "tracker-*",
   "localsearch*",
   "baloo_file*",

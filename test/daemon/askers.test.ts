@@ -53,6 +53,7 @@ test("askers: the usual list has those that look by themselves, and nobody that 
       "rsync",
       "node",
       "thunderbird",
+      "mozilla-thunder",
     ])
       assert.equal(may(name), true, name);
   } finally {
