@@ -12,7 +12,7 @@ export interface CtlCommand {
   readonly least: number;
   readonly most: number;
   readonly options: readonly (
-    "wait" | "timeout" | "graph" | "keep" | "cloud" | "device-code" | "endpoint" | "client-id"
+    "wait" | "timeout" | "graph" | "downloads" | "keep" | "cloud" | "device-code" | "endpoint" | "client-id"
   )[];
 }
 
@@ -49,6 +49,13 @@ export const COMMANDS: readonly CtlCommand[] = [
   ),
   command("release", "[PATH]", "let a held mass deletion go to the cloud", [0, 1], []),
   command("conflicts", "[PATH]", "list conflicts", [0, 1], []),
+  command(
+    "log",
+    "[PATH] --downloads",
+    "which programs made bytes come from the cloud (of PATH and what is below it), how many and when, since the daemon started",
+    [0, 1],
+    ["downloads"],
+  ),
   command("resolve", "PATH --keep mine|theirs|both", "settle a conflict", [1, 1], ["keep"]),
   command("pin", "PATH...", "always keep here, with everything below", [1, Infinity], []),
   command("unpin", "PATH...", "stop keeping", [1, Infinity], []),
@@ -129,6 +136,7 @@ const ARGUMENTS = {
   wait: { type: "boolean" },
   timeout: { type: "string" },
   graph: { type: "boolean" },
+  downloads: { type: "boolean" },
   keep: { type: "string" },
   cloud: { type: "boolean" },
   "device-code": { type: "boolean" },
@@ -162,6 +170,7 @@ function misfit(known: CtlCommand, args: readonly string[], values: Values): str
   if (values.timeout !== undefined && !/^\d+(\.\d+)?$/.test(values.timeout))
     return `--timeout ${values.timeout}: not a number of seconds`;
   if (values.timeout !== undefined && !values.wait) return "--timeout goes with --wait";
+  if (known.name === "log" && !values.downloads) return "say which log: --downloads";
   if (known.name === "resolve" && !["mine", "theirs", "both"].includes(values.keep ?? ""))
     return "say which to keep: --keep mine|theirs|both";
   if (known.name === "undo" && args[0] === "held") return undefined;

@@ -1,5 +1,5 @@
 /** How onedrivectl's answers look to a person. --json prints the answer itself instead. */
-import type { Calls, ConflictReport, InfoReport, OpReport, StatusReport } from "../control/control.ts";
+import type { Calls, ConflictReport, DownloadReport, InfoReport, OpReport, StatusReport } from "../control/control.ts";
 
 export function showStatus(s: StatusReport): string {
   const lines = [
@@ -45,7 +45,26 @@ export function showInfo(info: InfoReport): string {
     ["error", info.error],
   ];
   const shown = rows.filter(([, value]) => value !== null).map(([name, value]) => `${name.padEnd(13)} ${value}`);
-  return [...shown, ...info.pending.map((op) => `pending       ${op.id} ${op.type} (${op.state})`)].join("\n");
+  return [
+    ...shown,
+    ...info.pending.map((op) => `pending       ${op.id} ${op.type} (${op.state})`),
+    ...info.downloads.map((each) => `downloaded    ${download(each)}`),
+  ].join("\n");
+}
+
+export function showDownloads(downloads: readonly DownloadReport[]): string {
+  if (downloads.length === 0) return "nothing was downloaded since the daemon started";
+  return downloads.map((each) => `${download(each)}  ${each.path}`).join("\n");
+}
+
+function download({ program, pid, bytes, at }: DownloadReport): string {
+  return `${localTime(at)}  ${size(bytes).padStart(10)}  ${program}${pid === null ? "" : ` (process ${pid})`}`;
+}
+
+/** As a person's clock has it. */
+function localTime(ms: number): string {
+  const at = new Date(ms);
+  return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace("T", " ");
 }
 
 export function showPin(path: string, pin: Calls["pin"]["gives"]): string {

@@ -11,7 +11,7 @@ import type { Fault } from "../model/fault.ts";
 import { accountCommand } from "./account-commands.ts";
 import type { MountPorts } from "./mount.ts";
 import { parseCtlLine, type CtlLine } from "./ctl-line.ts";
-import { showCheck, showConflicts, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
+import { showCheck, showConflicts, showDownloads, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
 import { ctlHelp } from "./help.ts";
 import { runtimeHome, type Environment } from "./places.ts";
 import { version } from "./version.ts";
@@ -142,6 +142,8 @@ async function ask(line: CtlLine, socket: string, path: string): Promise<Outcome
       return plain(socket, "release", {}, (a) => `${a.released} held operations released`);
     case "conflicts":
       return plain(socket, "conflicts", {}, (a) => showConflicts(a.conflicts));
+    case "log":
+      return plain(socket, "downloads", { below: path }, (a) => showDownloads(a.downloads));
     case "resolve":
       return plain(socket, "resolve", { path, keep: line.keep! }, (a) => `${a.path}: settled`);
     case "pin":

@@ -46,6 +46,20 @@ export interface OpReport {
   readonly tries: number;
 }
 
+/** Bytes of one item that one program made come from the cloud, since the daemon started. */
+export interface DownloadReport {
+  /** Where the item was when they came. */
+  readonly path: string;
+  /** Name of its process; in parentheses what is no program. */
+  readonly program: string;
+  /** Null when it is not known, or no program. */
+  readonly pid: number | null;
+  readonly bytes: number;
+  /** First and last byte, milliseconds since the epoch. */
+  readonly since: number;
+  readonly at: number;
+}
+
 export interface InfoReport {
   readonly path: string;
   readonly inode: number;
@@ -60,6 +74,8 @@ export interface InfoReport {
   readonly webUrl: string | null;
   readonly pending: readonly OpReport[];
   readonly error: string | null;
+  /** The newest first. */
+  readonly downloads: readonly DownloadReport[];
 }
 
 export interface PinReport {
@@ -101,6 +117,8 @@ export interface Calls {
   /** Lets a held mass deletion go. */
   release: { takes: Record<string, never>; gives: { released: number } };
   conflicts: { takes: Record<string, never>; gives: { conflicts: readonly ConflictReport[] } };
+  /** What programs made come from the cloud of the items at or below a path, the newest first. */
+  downloads: { takes: { below: string }; gives: { downloads: readonly DownloadReport[] } };
   resolve: { takes: { path: string; keep: "mine" | "theirs" | "both" }; gives: { path: string } };
   pin: { takes: { path: string }; gives: PinReport };
   unpin: { takes: { path: string }; gives: { path: string } };

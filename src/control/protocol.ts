@@ -26,6 +26,7 @@ const takes: { readonly [C in CallName]: Shape } = {
   undoHeld: {},
   release: {},
   conflicts: {},
+  downloads: { below: ["an absolute path", isPath] },
   resolve: { ...path, keep: ["mine, theirs or both", (value) => ["mine", "theirs", "both"].includes(value as string)] },
   pin: path,
   unpin: path,

@@ -5,22 +5,24 @@
  */
 import { readFileSync } from "node:fs";
 import { matchesAny } from "../model/name.ts";
+import type { Asker } from "../vfs/core.ts";
+import type { Caller } from "../vfs/vfs.ts";
 
 /** Names come from `proc`, which a test may lay out by itself. */
-export function mayDownload(
-  programs: readonly string[],
-  proc = "/proc",
-): (caller: { readonly pid: number }) => boolean {
-  return ({ pid }) => pid === 0 || !namesOf(pid, proc).some((name) => matchesAny(name, programs));
+export function askers(programs: readonly string[], proc = "/proc"): (caller: Pick<Caller, "pid">) => Asker {
+  return ({ pid }) => {
+    const { names, process } = pid === 0 ? { names: [], process: 0 } : look(pid, proc);
+    return { pid: process, name: names.at(-1), mayDownload: !names.some((name) => matchesAny(name, programs)) };
+  };
 }
 
-function namesOf(pid: number, proc: string): string[] {
+function look(pid: number, proc: string): { readonly names: readonly string[]; readonly process: number } {
   try {
     const own = readFileSync(`${proc}/${pid}/comm`, "utf8").trimEnd();
-    const process = /^Tgid:\s+(\d+)$/m.exec(readFileSync(`${proc}/${pid}/status`, "utf8"))?.[1];
-    if (process === undefined || process === String(pid)) return [own];
-    return [own, readFileSync(`${proc}/${process}/comm`, "utf8").trimEnd()];
+    const process = Number(/^Tgid:\s+(\d+)$/m.exec(readFileSync(`${proc}/${pid}/status`, "utf8"))?.[1] ?? pid);
+    if (process === pid) return { names: [own], process };
+    return { names: [own, readFileSync(`${proc}/${process}/comm`, "utf8").trimEnd()], process };
   } catch {
-    return [];
+    return { names: [], process: pid };
   }
 }

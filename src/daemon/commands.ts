@@ -6,7 +6,15 @@ import { ok, type Result } from "../base/result.ts";
 import type { Content } from "../content/content.ts";
 import { isPinned } from "../content/evict.ts";
 import { FOUND_FOLDER } from "../content/found.ts";
-import type { Calls, ConflictReport, Handlers, InfoReport, OpReport, StatusReport } from "../control/control.ts";
+import type {
+  Calls,
+  ConflictReport,
+  DownloadReport,
+  Handlers,
+  InfoReport,
+  OpReport,
+  StatusReport,
+} from "../control/control.ts";
 import type { Quota } from "../drive/drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
 import type { Config } from "../model/config.ts";
@@ -21,6 +29,7 @@ import { viewLocal } from "../store/tree.ts";
 import type { VfsControl } from "../vfs/create-vfs.ts";
 import type { Reply, Vfs } from "../vfs/vfs.ts";
 import { checks } from "./checks.ts";
+import type { Downloads } from "./downloads.ts";
 import type { KeptFound } from "./keep-found.ts";
 import { mermaid } from "./mermaid.ts";
 import { nodeAt, pathOf } from "./paths.ts";
@@ -37,6 +46,7 @@ export interface CommandParts {
   readonly puller: Puller;
   readonly clock: Clock;
   readonly found: KeptFound;
+  readonly downloads: Pick<Downloads, "list">;
   /** Sentences about files of the store that are damaged. */
   verifyStore(): Promise<readonly string[]>;
   isSignedIn(): boolean;
@@ -77,7 +87,7 @@ function find({ store, config }: CommandParts, path: string): Result<ItemKey, Fa
   return node === undefined ? fault("notFound", `${path}: nothing is there`) : ok(node);
 }
 
-type Reports = "status" | "wait" | "ops" | "graph" | "conflicts" | "info";
+type Reports = "status" | "wait" | "ops" | "graph" | "conflicts" | "downloads" | "info";
 
 function reports(parts: CommandParts): Some<Reports> {
   const { store } = parts;
@@ -90,6 +100,7 @@ function reports(parts: CommandParts): Some<Reports> {
       return script.ok ? ok({ mermaid: mermaid(script.value, (node) => pathOf(store.read, "", node)) }) : script;
     },
     conflicts: async () => ok({ conflicts: conflictReports(parts) }),
+    downloads: async ({ below }) => ok({ downloads: downloadsBelow(parts, below) }),
     async info({ path }) {
       const node = find(parts, path);
       return node.ok ? ok(infoOf(parts, node.value)) : node;
@@ -276,6 +287,11 @@ function conflictReports({ store, config }: CommandParts): readonly ConflictRepo
     }));
 }
 
+function downloadsBelow({ downloads }: CommandParts, below: string): readonly DownloadReport[] {
+  const inside = below === "/" ? "/" : `${below}/`;
+  return downloads.list().filter(({ path }) => path === below || path.startsWith(inside));
+}
+
 function infoOf(parts: CommandParts, node: ItemKey): InfoReport {
   const { store, vfs, config } = parts;
   const view = viewLocal(store.read, node)!;
@@ -298,5 +314,6 @@ function infoOf(parts: CommandParts, node: ItemKey): InfoReport {
     webUrl: view.mirror?.webUrl ?? null,
     pending: mine.map((record) => opReport(parts, record)),
     error: attribute("error"),
+    downloads: parts.downloads.list(node),
   };
 }

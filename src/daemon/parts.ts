@@ -32,13 +32,15 @@ import type { Puller } from "../puller/puller.ts";
 import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
-import { mayDownload } from "./askers.ts";
+import { askers } from "./askers.ts";
 import { verifyStoreFiles } from "../store/verify-files.ts";
 import { createVfs, type VfsControl, type VfsEvent } from "../vfs/create-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { CommandParts } from "./commands.ts";
+import { downloadJournal, type Downloads } from "./downloads.ts";
 import { networkDoor, openSignIn } from "./open-sign-in.ts";
 import { keepFound, type KeptFound } from "./keep-found.ts";
+import { pathOf } from "./paths.ts";
 import { keepPinned, type Pins } from "./pins.ts";
 import { tellingVfs } from "./telling-vfs.ts";
 
@@ -88,7 +90,9 @@ export async function buildParts(
   const network = openNetwork(config, around.opened, (up) => up && (late.puller?.wake(), late.flusher?.resume()));
   if (!network.ok) return network;
   const { drive, isSignedIn } = network.value;
-  const content = buildContent(config, { store, drive, late, strays, onDefect: around.onDefect });
+  const downloads = openJournal(config, store);
+  const watched = downloads.watched(drive);
+  const content = buildContent(config, { store, drive: watched, late, strays, onDefect: around.onDefect });
   around.opened.add("content", () => content.close());
   const common = { store, content, clock: systemClock, onDefect: around.onDefect };
   const { apply, puller, flusher } = buildActors(config, { ...common, drive, late });
@@ -100,13 +104,14 @@ export async function buildParts(
     ...common,
     ...config,
     log: log("vfs"),
-    mayDownload: mayDownload(config.noDownloadPrograms),
+    asker: askers(config.noDownloadPrograms),
+    asks: downloads.asks,
     list: listed,
     changed: joints(late, content).changed,
   });
   const pins = keepPinned({
     read: store.read,
-    content,
+    content: downloads.forPins(content),
     clock: systemClock,
     log: log("pins"),
     onDefect: around.onDefect,
@@ -128,6 +133,7 @@ export async function buildParts(
     clock: systemClock,
     isSignedIn,
     found,
+    downloads,
     ownVfs: tellingVfs(vfs, () => late.door),
     told: async () => late.door?.told(),
     restat: (node) => late.door?.forgetNode(node, false),
@@ -165,6 +171,14 @@ function openNetwork(config: Config, opened: Scope, reached: (up: boolean) => vo
   return ok({ drive, isSignedIn: () => !signIn.signedOut, open });
 }
 
+function openJournal(config: Config, { read }: Store): Downloads {
+  return downloadJournal({
+    clock: systemClock,
+    nodeOf: (item) => read.ids.get(item),
+    pathOf: (node) => pathOf(read, config.mountpoint, node),
+  });
+}
+
 interface Given {
   readonly store: Store;
   readonly drive: Drive;
@@ -172,10 +186,12 @@ interface Given {
   onDefect(error: unknown): void;
 }
 
-function buildContent(
-  config: Config,
-  { store, drive, late, strays, onDefect }: Given & { readonly strays: readonly string[] },
-): Content {
+interface ContentGiven extends Omit<Given, "drive"> {
+  readonly drive: Pick<Drive, "download">;
+  readonly strays: readonly string[];
+}
+
+function buildContent(config: Config, { store, drive, late, strays, onDefect }: ContentGiven): Content {
   return diskContent({
     store,
     strays,

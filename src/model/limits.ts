@@ -184,6 +184,10 @@ export const MOUNT_ANSWER_WAIT_MS = 2_000;
 export const PINS_INTERVAL_MS = 1_000;
 /** Rows looked at for pins between two turns of everything else. */
 export const PINS_ROWS_PER_TURN = 256;
+/** Entries of the journal of downloads: what one program got of one item is one. */
+export const DOWNLOADS_KEPT_MAX = 1_000;
+/** Items of which is known who reads them at the moment. */
+export const DOWNLOAD_ASKERS_MAX = 10_000;
 /** Pinned files fetched at once. */
 export const PINS_FETCHED_AT_ONCE_MAX = 4;
 /** An unmounted filesystem is served this long for programs that still have files open; then a lazy unmount cuts them off. */

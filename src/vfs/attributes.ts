@@ -16,7 +16,7 @@ import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { checkBytes, checkSealed } from "./sealed.ts";
 import { save, touchedNow, unlessStale } from "./unsaved.ts";
-import type { Answer, AttributeChange, Attributes, Reply } from "./vfs.ts";
+import type { Answer, AttributeChange, Attributes, Caller, Reply } from "./vfs.ts";
 
 const PERMISSIONS = 0o7777;
 
@@ -67,7 +67,12 @@ export function shownMtime(view: Pick<LocalView, "kind" | "mtime">, facts: Facts
   return { s: view.mtime, n: 0 };
 }
 
-export function setattr(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Reply<Attributes> {
+export interface Changing {
+  readonly caller: Caller;
+  readonly handle: HandleId | undefined;
+}
+
+export function setattr(core: Core, node: ItemKey, change: AttributeChange, by: Changing): Reply<Attributes> {
   const refused = core.refusal() ?? foreignOwner(core, change);
   if (refused) return refused;
   const view = viewLocal(core.read, node);
@@ -75,12 +80,12 @@ export function setattr(core: Core, node: ItemKey, change: AttributeChange, hand
   const shown = view ?? core.orphans.get(node)!.view;
   const sealed = change.size === undefined && change.mtime === undefined ? undefined : checkSealed(core, shown.parent);
   if (sealed) return sealed;
-  if (change.size === undefined) return setPlain(core, node, change, handle);
+  if (change.size === undefined) return setPlain(core, node, change, by.handle);
   if (shown.kind === "folder") return fault("isFolder", "a folder has no size to set");
   const denied = checkBytes(shown);
   if (denied) return denied;
-  return resize(core, node, change.size, handle).then((resized) =>
-    resized.ok ? setPlain(core, node, change, handle) : resized,
+  return resize(core, node, change.size, by).then((resized) =>
+    resized.ok ? setPlain(core, node, change, by.handle) : resized,
   );
 }
 
@@ -95,17 +100,20 @@ function foreignOwner(core: Core, change: AttributeChange): Answer<never> | unde
   return own ? undefined : fault("notPermitted", "every item belongs to the user who mounted");
 }
 
-async function resize(core: Core, node: ItemKey, size: number, handle?: HandleId): Promise<Answer<undefined>> {
+async function resize(core: Core, node: ItemKey, size: number, by: Changing): Promise<Answer<undefined>> {
+  const { caller, handle } = by;
   const room = roomFor(core, node, size);
   if (!room.ok) return room;
   const gone = viewLocal(core.read, node) === undefined;
   const open = handle === undefined ? (gone ? core.files.of(node)[0] : undefined) : core.files.get(handle);
+  if (size > 0 && core.content.have(node) !== "all") core.asks?.(node, core.asker?.(caller));
   if (open) return truncateOpen(core, open.source, size);
   const source = core.content.open(node);
   try {
     return await truncateOpen(core, source, size);
   } finally {
     await source.close();
+    if (core.files.of(node).length === 0) core.asks?.(node, undefined);
   }
 }
 

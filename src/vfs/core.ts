@@ -43,11 +43,23 @@ export interface VfsOptions {
   readonly readOnly: boolean;
   /** The settle window: backups that programs keep are told from backups they drop within a third of it. */
   readonly writeBackMs: number;
-  /** False: reads of this caller are answered from what is here, or not at all. Default: everybody's may download. */
-  mayDownload?(caller: Caller): boolean;
+  /** Who opens, or cuts, a file that is not wholly here. Default: nobody in particular, who may download. */
+  asker?(caller: Caller): Asker;
+  /** What is downloaded of the node from now on is for this one; undefined: nobody has it open any more. */
+  asks?(node: ItemKey, asker: Asker | undefined): void;
   /** Lists a folder never listed (the puller's): when it answers ok, all children are in the Mirror. */
   list(folder: ItemKey): Promise<Result<undefined, Fault>>;
   changed(event: VfsEvent): void;
+}
+
+/** A program that uses bytes which are not here. */
+export interface Asker {
+  /** Name of the process, or of the thread when its process cannot be seen; undefined when neither can. */
+  readonly name: string | undefined;
+  /** Number of the process; 0 when the kernel did not tell. */
+  readonly pid: number;
+  /** False: its reads are answered from what is here, or not at all. */
+  readonly mayDownload: boolean;
 }
 
 export interface Core extends VfsOptions {

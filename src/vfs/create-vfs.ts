@@ -52,7 +52,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     lookup: (parent, name) => lookup(core, parent, name),
     parentOf: (node) => parentOf(core, node),
     getattr: (node, handle) => getattr(core, node, handle),
-    setattr: (node, change, _caller, handle) => setattr(core, node, change, handle),
+    setattr: (node, change, caller, handle) => setattr(core, node, change, { caller, handle }),
     readdir: (folder, after, most) => readdir(core, folder, after, most),
     readdirPlus: (folder, after, most) => readdirPlus(core, folder, after, most),
     // oxlint-disable-next-line max-params -- the contract has it so

@@ -76,7 +76,7 @@ async function bear(core: Core, parent: ItemKey, name: string, how: Making): Pro
   }
   const node = born.value;
   const { read: reads, write: writes, append: appends } = how.flags;
-  const opened = { read: reads, write: writes, append: appends, frugal: false, writing: writes };
+  const opened = { read: reads, write: writes, append: appends, asker: undefined, writing: writes };
   const { id } = core.files.add({ node, source: core.content.open(node), ...opened });
   return ok({ handle: id, attributes: attributes(core, viewLocal(core.read, node)!, core.read.facts.get(node) ?? {}) });
 }
@@ -112,7 +112,7 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags, caller: 
     read: flags.read,
     write: flags.write,
     append: flags.append,
-    frugal: flags.read && core.content.have(node) !== "all" && core.mayDownload?.(caller) === false,
+    asker: core.content.have(node) === "all" ? undefined : core.asker?.(caller),
     writing: false,
   });
   if (!flags.truncate) return ok(file.id);
@@ -139,8 +139,14 @@ export async function read(
 ): Promise<Answer<Uint8Array>> {
   const file = core.files.get(handle);
   if (!file?.read) return fault("badHandle", "the file is not open for reading");
-  if (file.frugal && isElsewhere(core, file)) return fault("offline", "this program's reads do not download");
+  if (file.asker?.mayDownload === false && isElsewhere(core, file))
+    return fault("offline", "this program's reads do not download");
+  asksFor(core, file);
   return file.source.read(range.position, range.length, range.signal);
+}
+
+function asksFor(core: Core, { asker, source }: OpenFile): void {
+  if (asker && source.blob === undefined) core.asks?.(source.node, asker);
 }
 
 function isElsewhere(core: Core, { source }: OpenFile): boolean {
@@ -167,6 +173,7 @@ async function writeAt(core: Core, file: OpenFile, position: number, bytes: Uint
   const end = position + bytes.length;
   const room = end > source.size ? roomFor(core, source.node, end) : ok();
   if (!room.ok) return room;
+  asksFor(core, file);
   const done = await unlessStale(source.write(position, bytes));
   if (done.ok) touchedNow(core, source);
   if (done.ok && !file.writing) core.files.wrote(source.node);
@@ -198,7 +205,9 @@ export async function release(core: Core, handle: HandleId): Promise<Answer<unde
   core.files.remove(handle);
   if (file.write) closedForWriting(core, node);
   await file.source.close();
-  if (core.files.of(node).length === 0) forgetOrphan(core, file);
+  if (core.files.of(node).length > 0) return saved;
+  core.asks?.(node, undefined);
+  forgetOrphan(core, file);
   return saved;
 }
 

@@ -6,6 +6,7 @@
 import { handleId, type BlobId, type HandleId, type ItemKey } from "../model/ids.ts";
 import type { Time } from "../model/item.ts";
 import type { Source } from "../content/content.ts";
+import type { Asker } from "./core.ts";
 
 export interface OpenFile {
   readonly id: HandleId;
@@ -15,8 +16,8 @@ export interface OpenFile {
   readonly read: boolean;
   readonly write: boolean;
   readonly append: boolean;
-  /** Its reads never download. */
-  readonly frugal: boolean;
+  /** Who opened it, when not all of it was here. */
+  readonly asker: Asker | undefined;
   /**
    * The file was made, cut or written to while this handle was open for writing: more may come until its last close. A program that
    * only keeps a file open for writing (an office program does, all day) keeps nobody waiting.

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { mayDownload } from "../../src/daemon/askers.ts";
+import { askers } from "../../src/daemon/askers.ts";
 import { DEFAULT_NO_DOWNLOAD_PROGRAMS } from "../../src/model/config.ts";
 
 test("askers: a thread by its own name and by that of its process; who cannot be seen may download", () => {
@@ -19,10 +19,18 @@ test("askers: a thread by its own name and by that of its process; who cannot be
     task(20, 20, "tumblerd");
     task(21, 20, "pool-worker");
     task(30, 30, "Baloo_File_Extr");
-    const asks = mayDownload(["tumblerd", "baloo_file*"], proc);
+    const asks = askers(["tumblerd", "baloo_file*"], proc);
     assert.deepEqual(
-      [0, 10, 20, 21, 30, 99].map((pid) => asks({ pid })),
+      [0, 10, 20, 21, 30, 99].map((pid) => asks({ pid }).mayDownload),
       [true, true, false, false, false, true],
+    );
+    assert.deepEqual(
+      [0, 21, 99].map((pid) => [asks({ pid }).name, asks({ pid }).pid]),
+      [
+        [undefined, 0],
+        ["tumblerd", 20],
+        [undefined, 99],
+      ],
     );
   } finally {
     rmSync(proc, { recursive: true });
@@ -35,7 +43,7 @@ test("askers: the usual list has those that look by themselves, and nobody that 
     mkdirSync(join(proc, "5"), { recursive: true });
     writeFileSync(join(proc, "5/comm"), `${name}\n`);
     writeFileSync(join(proc, "5/status"), "Tgid:\t5\n");
-    return mayDownload(DEFAULT_NO_DOWNLOAD_PROGRAMS, proc)({ pid: 5 });
+    return askers(DEFAULT_NO_DOWNLOAD_PROGRAMS, proc)({ pid: 5 }).mayDownload;
   };
   try {
     for (const name of ["tumblerd", "gdk-pixbuf-thum", "totem-video-thu", "ffmpegthumbnail", "tracker-extract"])

@@ -17,7 +17,7 @@ describe("vfs: open files", () => {
   });
 
   it("a program that may not download reads what is wholly here, and gets EIO at once for the rest", async () => {
-    const world = new World({ mayDownload: ({ pid }) => pid !== 7 });
+    const world = new World({ asker: ({ pid }) => ({ pid, name: "x", mayDownload: pid !== 7 }) });
     const [far, near] = [world.inCloud("far", "text", { here: false }), world.inCloud("near", "text")];
     const empty = world.inCloud("empty", "", { here: false });
     const reading = { read: true, write: false, append: false, truncate: false };
@@ -33,6 +33,40 @@ describe("vfs: open files", () => {
     assert.equal(await read(far, 8), "text");
     assert.equal(Buffer.from(await world.do(world.vfs.read(early, 0, 10))).toString(), "text", "it is here by now");
     await world.close(early);
+  });
+
+  it("who makes bytes come is told before they do: reading, writing into it, cutting it; nobody when all is here or closed", async () => {
+    const told: string[] = [];
+    const world = new World({
+      asker: ({ pid }) => ({ pid, name: "x", mayDownload: pid !== 7 }),
+      asks: (node, asker) => void told.push(`${node === far ? "far" : "other"} ${asker?.pid ?? "nobody"}`),
+    });
+    const far = world.inCloud("far", "some text", { here: false });
+    const near = world.inCloud("near", "text");
+    const flags = { read: true, write: true, append: false, truncate: false };
+    const since = (): string[] => told.splice(0);
+    const refused = await world.do(world.vfs.open(far, flags, { ...me, pid: 7 }));
+    await world.vfs.read(refused, 0, 1);
+    assert.deepEqual(since(), [], "what may not download does not ask");
+    await world.close(refused);
+    since();
+    const reader = await world.do(world.vfs.open(far, flags, { ...me, pid: 8 }));
+    await world.do(world.vfs.read(reader, 0, 1));
+    assert.deepEqual(since(), ["far 8"]);
+    await world.close(reader);
+    assert.deepEqual(since(), ["far nobody"]);
+    const other = await world.do(world.vfs.open(near, flags, { ...me, pid: 8 }));
+    await world.do(world.vfs.read(other, 0, 1));
+    await world.close(other);
+    assert.deepEqual(since(), ["other nobody"]);
+    const cut = world.inCloud("cut", "some text", { here: false });
+    await world.do(world.vfs.setattr(cut, { size: 3 }, { ...me, pid: 9 }));
+    assert.deepEqual(since(), ["other 9", "other nobody"]);
+    const written = world.inCloud("written", "some text", { here: false });
+    const writer = await world.do(world.vfs.open(written, flags, { ...me, pid: 10 }));
+    await world.do(world.vfs.write(writer, 2, Buffer.from("x")));
+    assert.deepEqual(since(), ["other 10"]);
+    await world.close(writer);
   });
 
   it("cut to nothing by an open for reading, as Linux does", async () => {

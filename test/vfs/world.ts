@@ -22,7 +22,7 @@ import { fakeContent, fakeDisk, type FakeContent } from "../support/fake-content
 export const me: Caller = { uid: 1000, gid: 1000, pid: 42 };
 
 export interface WorldOptions extends Partial<
-  Pick<VfsOptions, "readOnly" | "umask" | "localOnlyNames" | "writeBackMs" | "mayDownload">
+  Pick<VfsOptions, "readOnly" | "umask" | "localOnlyNames" | "writeBackMs" | "asker" | "asks">
 > {
   readonly seed?: string;
   /** False: folders are unknown until listed. */
@@ -68,7 +68,8 @@ export class World {
       umask = 0o022,
       localOnlyNames = DEFAULT_LOCAL_ONLY_NAMES,
       writeBackMs = 3000,
-      mayDownload,
+      asker,
+      asks,
     } = this.#options;
     this.content = fakeContent({
       store: this.store,
@@ -89,7 +90,8 @@ export class World {
       localOnlyNames,
       readOnly,
       writeBackMs,
-      ...(mayDownload && { mayDownload }),
+      ...(asker && { asker }),
+      ...(asks && { asks }),
       list: (folder) => {
         this.listed.push(folder);
         return this.list(folder);
