@@ -236,6 +236,7 @@ class DiskContent implements Content, SourceOwner {
     this.#cancelRemoval?.();
     await this.#removing;
     this.setOnline(false);
+    this.#frozen.end();
     await this.#evictor.end();
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
     await this.#frozen.retire();
@@ -269,6 +270,7 @@ class DiskContent implements Content, SourceOwner {
     // Opened and closed once more while the first close waited its turn: it is closed already.
     if (!this.#sources.delete(source)) return;
     this.#unshare(source);
+    if (source.shown.at === "blob" && !this.#isShown(source.shown.file.blob)) this.#frozen.closed(source.shown.file);
     this.#left(source.shown);
   }
 

@@ -22,7 +22,8 @@ import type { Cache } from "./cache.ts";
 import type { CleanFile } from "./clean-file.ts";
 import type { Answer, Frozen } from "./content.ts";
 import { diskFault, isMissing } from "./files.ts";
-import { digestOf, type Hasher } from "./hash.ts";
+import { digestOf, type Digest, type Hasher } from "./hash.ts";
+import { HashAhead } from "./hash-ahead.ts";
 import type { DiskSource } from "./source.ts";
 
 export interface FrozenOptions {
@@ -41,6 +42,7 @@ export interface FrozenOptions {
 
 export class FrozenBlobs {
   readonly #options: FrozenOptions;
+  readonly #ahead: HashAhead;
   readonly #freezing = keyedLock<BlobId>();
   /** Frozen blobs whose bytes were compared with the record in this process. */
   readonly #compared = new Set<BlobId>();
@@ -55,6 +57,17 @@ export class FrozenBlobs {
 
   constructor(options: FrozenOptions) {
     this.#options = options;
+    this.#ahead = new HashAhead(options);
+  }
+
+  /** Nobody has the blob's file open any more: its push comes soon. */
+  closed(file: BlobFile): void {
+    this.#ahead.closed(file);
+  }
+
+  /** Nothing new is begun. */
+  end(): void {
+    this.#ahead.end();
   }
 
   /** The version that the bytes of a pushed blob became. */
@@ -126,15 +139,15 @@ export class FrozenBlobs {
   }
 
   async #compare(file: BlobFile, row: BlobRow): Answer<Frozen> {
-    const { blobs, hasher } = this.#options;
+    const { blobs } = this.#options;
     const length = await blobs.lengthOf(file);
     if (row.state !== "open" && length !== row.size) return mismatch(file.blob);
     file.size = length;
     if (row.hash !== undefined && row.sha256 !== undefined && this.#compared.has(file.blob))
       return ok(frozen(blobs, file, { hash: row.hash, sha256: row.sha256 }));
     // Sealed bytes do not change: a large file is read by the worker while the disk takes it.
-    const hashing =
-      length <= QUICK_READ_BYTES_MAX ? undefined : blobs.withBytes(file, (fd) => hasher.digest(fd, length, true));
+    const ahead = row.state === "open" ? this.#ahead.take(file) : undefined;
+    const hashing = length <= QUICK_READ_BYTES_MAX ? undefined : this.#digest(file, length, ahead);
     hashing?.catch(() => undefined); // a failed sync is told first
     const synced = await blobs.sync(file);
     if (!synced.ok) return synced;
@@ -146,6 +159,12 @@ export class FrozenBlobs {
     } else if (digest.hash !== row.hash || digest.sha256 !== row.sha256) return mismatch(file.blob);
     this.#compared.add(file.blob);
     return ok(frozen(blobs, file, digest));
+  }
+
+  async #digest(file: BlobFile, length: number, ahead: Promise<Digest> | undefined): Promise<Digest> {
+    const known = await ahead?.catch(() => undefined);
+    if (known?.length === length) return known;
+    return this.#options.blobs.withBytes(file, (fd) => this.#options.hasher.digest(fd, length, true));
   }
 
   #record(file: BlobFile, { hash, sha256 }: { hash: string; sha256: string }): Awaited<Answer<undefined>> {

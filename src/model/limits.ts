@@ -153,6 +153,9 @@ export const DISK_SLOW_MS = 10_000;
 export const OPEN_FILES_MAX = 256;
 /** Up to this, bytes are hashed without the worker. */
 export const HASH_INLINE_BYTES_MAX = 128 * 1024;
+/** An unpushed file from this size on is hashed this long after its last close, before its push asks for it. */
+export const HASH_AHEAD_BYTES_MIN = 1024 ** 2;
+export const HASH_AHEAD_DELAY_MS = 300;
 /** The interval map and the time of last use are written this much later, many files at once. */
 export const CACHE_ROWS_DELAY_MS = 1_000;
 export const USED_AT_GRAIN_MS = 60_000;
