@@ -7,6 +7,7 @@ process.exitCode = await onedrivectl(
   {
     env: process.env,
     cwd: process.cwd(),
+    uid: process.geteuid?.(),
     print: (line) => process.stdout.write(`${line}\n`),
     complain: (line) => process.stderr.write(`${line}\n`),
   },

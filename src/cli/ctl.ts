@@ -19,6 +19,7 @@ import { version } from "./version.ts";
 export interface Surroundings {
   readonly env: Environment;
   readonly cwd: string;
+  readonly uid: number | undefined;
   print(line: string): void;
   complain(line: string): void;
 }
@@ -79,13 +80,19 @@ function findTargets(line: CtlLine, around: Surroundings): readonly Target[] | s
   const mounts = ourMounts();
   const paths = ["retry", "cancel", "undo"].includes(line.command) ? line.args.slice(1) : line.args;
   if (paths.length === 0) {
-    if (mounts.length === 0) return "no OneDrive is mounted";
-    if (["retry", "cancel", "undo"].includes(line.command) && mounts.length > 1)
-      return "several OneDrives are mounted: name a path in the one you mean";
-    return gather(
-      mounts.map((mount) => [mount, mount.mountpoint] as const),
+    const yours = gather(
+      mounts
+        .filter(({ uid }) => uid === undefined || uid === around.uid)
+        .map((mount) => [mount, mount.mountpoint] as const),
       around,
     );
+    if (typeof yours === "string") return yours;
+    // A mount of the same account with other folders may name the same socket.
+    const targets = [...new Map(yours.map((target) => [target.socket, target])).values()];
+    if (targets.length === 0) return "no OneDrive is mounted";
+    if (["retry", "cancel", "undo"].includes(line.command) && targets.length > 1)
+      return "several OneDrives are mounted: name a path in the one you mean";
+    return targets;
   }
   const found: [Mount, string][] = [];
   for (const given of paths) {

@@ -83,14 +83,32 @@ export const OPTIONS: readonly Option[] = [
     "programs that get EIO at once for a file that is not wholly here, and never download",
   ),
   option("ro", "flag", "", "off", "no changes through this mount"),
+  option("noexec", "flag", "", "off", "no program of this mount may be run"),
   option("allow_other", "flag", "", "off", "other users may use the mount, as its modes allow"),
   option("uid", "number", "N", "the mounting user", "owner shown for everything"),
   option("gid", "number", "N", "the mounting user's", "group shown for everything"),
   option("umask", "octal", "NNN", "022", "permission bits taken from new items and items of the cloud"),
 ];
 
-/** Options of mount(8) and fstab that mean nothing here and are accepted; so is everything that starts with `x-`. */
-const IGNORED = new Set(["rw", "exec", "suid", "dev", "auto", "noauto", "user", "nofail", "_netdev", "defaults"]);
+/**
+ * Options of mount(8) and fstab that mean nothing here (or are so anyhow: nosuid, nodev, noatime) and are accepted; so is everything
+ * that starts with `x-`. mount(8) itself adds noexec, nosuid and nodev when fstab says `user`.
+ */
+const IGNORED = new Set([
+  ...["rw", "exec", "suid", "nosuid", "dev", "nodev", "async", "defaults", "auto", "noauto", "nofail", "_netdev"],
+  ...["user", "nouser", "users", "owner", "group", "comment"],
+  ...[
+    "atime",
+    "noatime",
+    "diratime",
+    "nodiratime",
+    "relatime",
+    "norelatime",
+    "strictatime",
+    "nostrictatime",
+    "lazytime",
+  ],
+]);
 
 export type Value = string | number | boolean | readonly string[];
 export type Settings = Readonly<Record<string, Value>>;

@@ -2,6 +2,7 @@
  * Turns a parsed command line, the config file and the environment into the Config of a mount. Options on the line win over the
  * file, the file over the defaults. Every path in the result is absolute.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ok, type Result } from "../base/result.ts";
@@ -25,7 +26,22 @@ export function settleConfig(line: MountLine, around: Circumstances): Result<Con
   if (!file.ok) return file;
   const account = settleAccount(line.account, around.accounts);
   if (!account.ok) return account;
-  return ok(build(line, account.value, { ...file.value, ...line.settings }, around));
+  const config = build(line, account.value, { ...file.value, ...line.settings }, around);
+  const why = foldersFault(config);
+  return why === undefined ? ok(config) : { ok: false, fault: why };
+}
+
+/** Folders that cannot be what they are asked to be; nothing has been made yet. */
+function foldersFault({ mountpoint, stateDir, cacheDir }: Config): string | undefined {
+  if (within(stateDir, mountpoint)) return `the state folder ${stateDir} lies in the mountpoint ${mountpoint}`;
+  if (within(cacheDir, mountpoint)) return `the cache folder ${cacheDir} lies in the mountpoint ${mountpoint}`;
+  if (within(stateDir, cacheDir))
+    return `the state folder ${stateDir} lies in the cache folder, which may be wiped at any time`;
+  return undefined;
+}
+
+function within(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? folder : `${folder}/`);
 }
 
 /** What the usual config file says; nothing when there is none. */
@@ -54,7 +70,7 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     stateDir,
     cacheDir: path("cache", join(cacheHome(env), account)),
     accountDir: join(configHome(env), account),
-    runtimeDir: runtimeHome(env) ?? stateDir,
+    runtimeDir: socketDir(env, account, stateDir),
     cacheSizeBytes: number(settings["cache_size"], 10 * 1024 ** 3),
     cacheFreeBytes: number(settings["cache_free"], 2 * 1024 ** 3),
     pollMs: seconds("poll", 30),
@@ -66,6 +82,7 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     clientId: text(settings["client_id"]),
     host: (text(settings["host"]) ?? "auto") as Config["host"],
     readOnly: settings["ro"] === true,
+    noExec: settings["noexec"] === true,
     allowOther: settings["allow_other"] === true,
     uid: number(settings["uid"], around.uid),
     gid: number(settings["gid"], around.gid),
@@ -74,6 +91,14 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     noDownloadPrograms: names(settings["no_download"]) ?? DEFAULT_NO_DOWNLOAD_PROGRAMS,
     verbose: line.verbose,
   };
+}
+
+/** Two states of one account can be mounted at once: a state somewhere else has its socket in a folder of its own. */
+function socketDir(env: Environment, account: string, stateDir: string): string {
+  const usual = runtimeHome(env);
+  if (usual === undefined) return stateDir;
+  if (stateDir === join(stateHome(env), account)) return usual;
+  return join(usual, createHash("sha256").update(stateDir).digest("hex").slice(0, 12));
 }
 
 /** The file named by `config=`; without the option, the usual one when it is there. */

@@ -14,6 +14,8 @@ const SOCKET_PATH_BYTES_MAX = 107;
 export interface Mount {
   readonly mountpoint: string;
   readonly source: string;
+  /** Whose it is. */
+  readonly uid: number | undefined;
 }
 
 /** The control socket of an account: in `runtimeDir`, or a short stand-in when that path is too long for a socket. */
@@ -44,7 +46,12 @@ export function ourMounts(mountinfo = readFileSync("/proc/self/mountinfo", "utf8
     .filter((line) => / - fuse(\.\S+)? onedrive:/.test(line))
     .map((line) => {
       const [before = "", after = ""] = line.split(" - ");
-      return { mountpoint: unescape(before.split(" ")[4] ?? ""), source: unescape(after.split(" ")[1] ?? "") };
+      const uid = /(?:^|,)user_id=(\d+)/.exec(after.split(" ")[2] ?? "")?.[1];
+      return {
+        mountpoint: unescape(before.split(" ")[4] ?? ""),
+        source: unescape(after.split(" ")[1] ?? ""),
+        uid: uid === undefined ? undefined : Number(uid),
+      };
     });
 }
 

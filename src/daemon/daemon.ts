@@ -21,6 +21,7 @@ import type { Config } from "../model/config.ts";
 import { ROOT } from "../model/ids.ts";
 import { startState } from "../recover/start-state.ts";
 import { openLmdbStore } from "../store/lmdb-store.ts";
+import { lockFolder } from "../store/process-lock.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { commands } from "./commands.ts";
 import { buildParts, STORE_FOLDER, type Parts } from "./parts.ts";
@@ -72,6 +73,7 @@ async function start(config: Config, around: Surroundings, opened: Scope): Promi
     attrTimeoutMs: config.attrTimeoutMs,
     entryTimeoutMs: config.entryTimeoutMs,
     readOnly: config.readOnly,
+    noExec: config.noExec === true,
     allowOther: config.allowOther,
     source: sourceOf(config.account, socketPath, around.usualRuntimeDir),
     onDefect: around.onDefect,
@@ -109,7 +111,8 @@ async function openFolders(
   around: Surroundings,
   opened: Scope,
 ): Promise<Result<{ readonly store: Store; readonly strays: readonly string[] }, StartFault>> {
-  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  const locked = await lockFolders(config, opened);
+  if (locked) return failed(locked);
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const dir = join(config.stateDir, STORE_FOLDER);
   const started = await startState({
@@ -124,6 +127,21 @@ async function openFolders(
   const { store } = started.value;
   opened.add("the store", () => store.close());
   return started;
+}
+
+/** Clean files are named by the numbers of one state: two daemons in one cache folder would take each other's for their own. */
+async function lockFolders({ account, stateDir, cacheDir }: Config, opened: Scope): Promise<StartFault | undefined> {
+  const folders = [
+    [stateDir, `account ${account} is mounted already: another daemon uses ${stateDir}`],
+    [cacheDir, `another mount uses the cache folder ${cacheDir}: give this one its own, -o cache=DIR`],
+  ] as const;
+  for (const [folder, why] of folders) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const lock = await lockFolder(folder);
+    if (!lock) return { exit: 32, why };
+    opened.add(`the lock of ${folder}`, () => lock.release());
+  }
+  return undefined;
 }
 
 /** The tree can be listed, or it is known why not: offline and never listed. */

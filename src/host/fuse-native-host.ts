@@ -75,6 +75,7 @@ function optionList(options: MountOptions): readonly string[] {
     `attr_timeout=${seconds(options.attrTimeoutMs)}`,
     `entry_timeout=${seconds(options.entryTimeoutMs)}`,
     ...(options.readOnly ? ["ro"] : []),
+    ...(options.noExec ? ["noexec"] : []),
     ...(options.allowOther ? ["allow_other"] : []),
   ];
 }

@@ -11,6 +11,7 @@ export interface MountOptions {
   readonly attrTimeoutMs: number | undefined;
   readonly entryTimeoutMs: number | undefined;
   readonly readOnly: boolean;
+  readonly noExec?: boolean;
   readonly allowOther: boolean;
   /** Shown as the source in the mount table; onedrivectl finds the daemon by it. */
   readonly source: string;

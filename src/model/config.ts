@@ -22,6 +22,7 @@ export interface Config {
   readonly clientId: string | undefined;
   readonly host: "auto" | "fuse-native" | "kernel";
   readonly readOnly: boolean;
+  readonly noExec?: boolean;
   readonly allowOther: boolean;
   readonly uid: number;
   readonly gid: number;

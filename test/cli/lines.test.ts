@@ -100,6 +100,42 @@ test("cli: the line wins over the file, the file over the defaults; a bad line o
   assert.deepEqual(settleAccount(undefined, ["a", "b"]), { ok: true, value: "default" });
 });
 
+test("cli: what mount(8) makes of an fstab line is accepted, and noexec is kept", () => {
+  const mounted = line("work", "/m", "-o", "rw,noexec,nosuid,nodev,noatime,user=me,_netdev,x-gvfs-show");
+  assert.deepEqual(mounted.settings, { noexec: true });
+  const config = settleConfig(mounted, { env: { HOME: "/h" }, cwd: "/", uid: 1, gid: 1, accounts: [] });
+  assert.ok(config.ok && config.value.noExec === true);
+  assert.match(wrong("/m", "-o", "sync"), /sync/);
+});
+
+test("cli: two states of one account have two sockets; folders that eat each other are refused", () => {
+  const settle = (options: string) =>
+    settleConfig(line("/m", "-o", `client_id=c${options}`), {
+      env: { HOME: "/h", XDG_RUNTIME_DIR: "/run/user/1" },
+      cwd: "/",
+      uid: 1,
+      gid: 1,
+      accounts: [],
+    });
+  const sockets = ["", ",state=/a", ",state=/b", ",state=/h/.local/state/mount.onedrive/default"].map((options) => {
+    const config = settle(options);
+    return config.ok ? config.value.runtimeDir : assert.fail(config.fault);
+  });
+  assert.equal(sockets[0], "/run/user/1/mount.onedrive");
+  assert.equal(sockets[3], sockets[0]);
+  assert.equal(new Set(sockets).size, 3);
+  for (const [options, why] of [
+    [",state=/m/s", /state folder .* in the mountpoint/],
+    [",cache=/m", /cache folder .* in the mountpoint/],
+    [",state=/c/s,cache=/c", /may be wiped/],
+    [",state=/c,cache=/c", /may be wiped/],
+  ] as const) {
+    const config = settle(options);
+    assert.ok(!config.ok && why.test(config.fault), options);
+  }
+  assert.ok(settle(",state=/c,cache=/c/clean").ok);
+});
+
 test("cli: onedrivectl's lines", () => {
   const status = parseCtlLine(["status", "/m", "--wait", "--timeout", "5", "--json"]);
   assert.ok(status.ok && typeof status.value === "object");

@@ -94,8 +94,9 @@ test("control: a daemon is found from the mount table alone", () => {
   assert.equal(socketOfSource("onedrive:work", "/run/user/1/mount.onedrive"), usual);
   assert.equal(socketOfSource("onedrive:/s/work.sock", undefined), "/s/work.sock");
   assert.ok(socketPathOf("/x".repeat(80), "a").length < 108);
-  const table = "1 2 0:1 / /home rw - ext4 /dev/a rw\n3 4 0:5 / /home/a\\040b rw - fuse.onedrive onedrive:work rw\n";
-  assert.deepEqual(ourMounts(table), [{ mountpoint: "/home/a b", source: "onedrive:work" }]);
+  const table =
+    "1 2 0:1 / /home rw - ext4 /dev/a rw\n3 4 0:5 / /home/a\\040b rw - fuse.onedrive onedrive:work rw,user_id=7,group_id=8\n";
+  assert.deepEqual(ourMounts(table), [{ mountpoint: "/home/a b", source: "onedrive:work", uid: 7 }]);
   assert.equal(mountOf("/home/a b/c", ourMounts(table))?.source, "onedrive:work");
   assert.equal(mountOf("/home/a bc", ourMounts(table)), undefined);
 });

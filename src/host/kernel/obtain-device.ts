@@ -11,6 +11,7 @@ import type { FuseDevice } from "./fuse-device.ts";
 const TYPE = "onedrive";
 const NO_SET_USER_ID = 2;
 const NO_DEVICES = 4;
+const NO_PROGRAMS = 8;
 const READ_ONLY = 1;
 const { EPERM, EACCES } = constants.errno;
 
@@ -24,8 +25,8 @@ export async function obtainDevice(device: FuseDevice, options: MountOptions): P
 }
 
 function mountAsRoot(device: FuseDevice, options: MountOptions): number {
-  const { mountpoint, source, readOnly, allowOther } = options;
-  const flags = NO_SET_USER_ID | NO_DEVICES | (readOnly ? READ_ONLY : 0);
+  const { mountpoint, source, readOnly, noExec, allowOther } = options;
+  const flags = NO_SET_USER_ID | NO_DEVICES | (readOnly ? READ_ONLY : 0) | (noExec ? NO_PROGRAMS : 0);
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
   const words = ["rootmode=40000", `user_id=${uid}`, `group_id=${gid}`, "default_permissions"];
   if (allowOther) words.push("allow_other");
@@ -72,7 +73,7 @@ function run(command: string, args: readonly string[], socket: number): Promise<
   });
 }
 
-function optionList({ source, readOnly, allowOther }: MountOptions): string {
+function optionList({ source, readOnly, noExec, allowOther }: MountOptions): string {
   const words = [
     `fsname=${source.replace(/[\\,]/g, "\\$&")}`,
     `subtype=${TYPE}`,
@@ -81,6 +82,7 @@ function optionList({ source, readOnly, allowOther }: MountOptions): string {
     "nodev",
   ];
   if (readOnly) words.push("ro");
+  if (noExec) words.push("noexec");
   if (allowOther) words.push("allow_other");
   return words.join(",");
 }
