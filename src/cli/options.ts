@@ -94,21 +94,12 @@ export const OPTIONS: readonly Option[] = [
  * Options of mount(8) and fstab that mean nothing here (or are so anyhow: nosuid, nodev, noatime) and are accepted; so is everything
  * that starts with `x-`. mount(8) itself adds noexec, nosuid and nodev when fstab says `user`.
  */
-const IGNORED = new Set([
-  ...["rw", "exec", "suid", "nosuid", "dev", "nodev", "async", "defaults", "auto", "noauto", "nofail", "_netdev"],
-  ...["user", "nouser", "users", "owner", "group", "comment"],
-  ...[
-    "atime",
-    "noatime",
-    "diratime",
-    "nodiratime",
-    "relatime",
-    "norelatime",
-    "strictatime",
-    "nostrictatime",
-    "lazytime",
-  ],
-]);
+const IGNORED = new Set(
+  (
+    "rw exec suid nosuid dev nodev async defaults auto noauto nofail _netdev user nouser users owner group comment " +
+    "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime"
+  ).split(" "),
+);
 
 export type Value = string | number | boolean | readonly string[];
 export type Settings = Readonly<Record<string, Value>>;
