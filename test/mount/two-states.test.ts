@@ -46,11 +46,11 @@ test("two states: onedrivectl asks the daemon that serves the path; a folder in 
     assert.deepEqual([inUse.code, /another mount uses the cache folder .*-o cache=DIR/.test(inUse.err)], [32, true]);
     const again = await mount(three, `,state=${home}/s2,cache=${home}/c3`);
     assert.deepEqual([again.code, /mounted already/.test(again.err)], [32, true], again.err);
-    execFileSync("fusermount3", ["-u", two]);
+    execFileSync("fusermount", ["-u", two]);
     assert.equal((await ctl("status", one)).mountpoint, one, "it still answers when the other has gone");
   } finally {
     for (const folder of [one, two, three])
-      execFileSync("sh", ["-c", 'fusermount3 -uz "$0" 2>/dev/null || true', folder]);
+      execFileSync("sh", ["-c", 'fusermount -uz "$0" 2>/dev/null || true', folder]);
     await sim.stop();
     rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 });
   }
