@@ -20,16 +20,17 @@ import {
 import { StoreFull } from "../store/store.ts";
 import { blobOf } from "./begin.ts";
 import type { Flusher, FlusherOptions, FlushStatus } from "./flusher.ts";
+import { Foreground } from "./foreground.ts";
 import { gather } from "./gather.ts";
 import { groupBarrier } from "./group-barrier.ts";
 import { letGo, nodesIn, park } from "./op-states.ts";
 import { personsWords, type Words } from "./person.ts";
 import { Planning } from "./planning.ts";
-import type { End, Pushing } from "./pushing.ts";
+import { whyOf, type End, type Pushing } from "./pushing.ts";
 import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
 import { runStep } from "./run-step.ts";
-import { isDelete, isNamespace, isSameStep, isUpload, type Entry } from "./schedule.ts";
+import { groupOf, isDelete, isSameStep, isUpload, type Entry } from "./schedule.ts";
 import { dropOrphanSessions, dropSession } from "./session.ts";
 import { statusOf } from "./status.ts";
 import { Superseded } from "./superseded.ts";
@@ -67,6 +68,7 @@ class Engine implements Flusher {
   readonly #unresolved: Set<ItemKey>;
   readonly #superseded: Superseded;
   readonly #audits: VersionAudits;
+  readonly #foreground: Foreground;
   readonly #words: Words;
   readonly #loop: Loop;
   #fullUntil = 0;
@@ -97,6 +99,7 @@ class Engine implements Flusher {
     };
     this.#waits = waits(options.clock, options.random.split("flusher"));
     this.#planning = new Planning(options);
+    this.#foreground = new Foreground(options.clock);
     this.#unresolved = new Set(unresolvedNodes(this.#pushing));
     const busy = (node: ItemKey): boolean => this.#running.has(node) || this.#unresolved.has(node);
     this.#words = personsWords(options, {
@@ -120,10 +123,12 @@ class Engine implements Flusher {
     // Word of our own acknowledgement comes back here: the plan expected it.
     if (this.#telling) return this.#planning.advance();
     const dueAt = this.#planning.nextAt;
+    if (settling) this.#foreground.acted();
     if (settling) this.#planning.settle();
     else this.#planning.move();
-    // A loop that sleeps until the next plan may be made need not be told of every act.
-    if (!this.#dozing || this.#planning.nextAt < dueAt) this.#loop.wake();
+    // A loop that sleeps until the next plan may be made need not be told of every act, unless the clock was set back meanwhile.
+    const sooner = this.#planning.nextAt < dueAt || this.#options.clock.now() < this.#roundAt;
+    if (!this.#dozing || sooner) this.#loop.wake();
   }
 
   resume(): void {
@@ -329,19 +334,25 @@ class Engine implements Flusher {
     }
     let uploading = [...this.#running.values()].filter(({ entry }) => isUpload(entry.step)).length;
     for (const entry of plan.uploads()) {
-      if (uploading >= 2 * SMALL_UPLOADS_MAX || this.#mustWait()) return;
+      if (uploading >= 2 * SMALL_UPLOADS_MAX || this.#mustWait() || this.#givesWayMs() > 0) return;
       if (!this.#readiness.mayStart(plan, entry)) continue;
       if (this.#fullUntil > this.#options.clock.now()) {
         this.#park(entry.step.node, NO_SPACE);
         continue;
       }
       uploading++;
+      this.#foreground.started();
       this.#launch(entry);
     }
   }
 
   #mustWait(): boolean {
     return this.#waits.isPaused() || this.#stopping.signal.aborted;
+  }
+
+  /** Whoever waits for the push is served as fast as can be. */
+  #givesWayMs(): number {
+    return this.#askers.length > 0 ? 0 : this.#foreground.waitMs();
   }
 
   // ---- one step ----
@@ -446,6 +457,8 @@ class Engine implements Flusher {
     const now = this.#options.clock.now();
     const pause = this.#waits.pause();
     if (pause && pause.until > now) return pause.until - now;
+    const givesWayMs = this.#givesWayMs();
+    if (givesWayMs > 0) return givesWayMs;
     if (this.#running.size > 0 || this.#planning.making) return BUSY_NAP_MS;
     let next = this.#readiness.nextAt(this.#planning.current, now + IDLE_NAP_MS);
     if (this.#fullUntil > now) next = Math.min(next, this.#fullUntil);
@@ -482,13 +495,4 @@ class Engine implements Flusher {
 function stateAfter(end: End, same: boolean): Entry["state"] {
   if (!same) return "todo";
   return end.end === "done" ? "done" : end.end === "stale" ? "void" : "todo";
-}
-
-/** Moves and deletes that hang together go one at a time. */
-function groupOf(entry: Entry): number | undefined {
-  return isNamespace(entry.step) ? entry.group : undefined;
-}
-
-function whyOf(end: End): string {
-  return "fault" in end ? end.fault.why : "why" in end ? end.why : "";
 }

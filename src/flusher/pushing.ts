@@ -30,3 +30,8 @@ export type End =
   | { readonly end: "park"; readonly fault: Fault };
 
 export const DONE: End = { end: "done" };
+
+/** Why it was not carried out. */
+export function whyOf(end: End): string {
+  return "fault" in end ? end.fault.why : "why" in end ? end.why : "";
+}

@@ -111,8 +111,9 @@ function waitsForPerson(state: OpState): boolean {
   return state.state === "parked" || state.state === "held";
 }
 
-export function isNamespace(step: Step): boolean {
-  return step.action === "move" || isDelete(step);
+/** Moves and deletes that hang together go one at a time. */
+export function groupOf({ step, group }: Entry): number | undefined {
+  return step.action === "move" || isDelete(step) ? group : undefined;
 }
 
 export function isDelete(step: Step): boolean {

@@ -18,6 +18,9 @@ export const REQUESTS_MAX = 32;
 export const SMALL_UPLOADS_MAX = 24;
 export const SMALL_UPLOAD_BYTES_MAX = 256 * 1024;
 export const UPLOADS_MAX = 8;
+/** While the last change by a program is not as long ago as the first, uploads start no faster than one in the second. */
+export const FOREGROUND_QUIET_MS = 100;
+export const FOREGROUND_PAUSE_MS = 50;
 export const DOWNLOADS_MAX = 8;
 
 export const REQUEST_HEADERS_TIMEOUT_MS = 60_000;

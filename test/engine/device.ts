@@ -120,7 +120,7 @@ export class Device {
       readOnly: false,
       writeBackMs: this.#options.writeBackMs ?? 3_000,
       list: (folder) => this.puller.list(folder),
-      changed: (event) => void (event.kind === "logged" && this.flusher.wake()),
+      changed: (event) => void (event.kind === "logged" && this.flusher.wake(event.settling)),
     });
     this.apply = storeApply({ store, device: name, clock, log });
     const { content, apply } = this;

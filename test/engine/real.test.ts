@@ -74,7 +74,7 @@ async function start(sim: Sim, dir: string) {
     readOnly: false,
     writeBackMs: 200,
     list: (folder) => puller.list(folder),
-    changed: (event) => void (event.kind === "logged" && flusher.wake()),
+    changed: (event) => void (event.kind === "logged" && flusher.wake(event.settling)),
   });
   const flusher = createFlusher({
     ...shared,
