@@ -1,7 +1,7 @@
 /**
  * New Mirror rows meet Local, inside one transaction: runs the rebase and writes what it decided. Mirror := Remote, Local := T*, bytes
  * follow their new nodes, identities that turned out to be one are joined, the log keeps what is still to be said.
- * When nothing differs locally the rows are simply written.
+ * When the news concern nothing that differs here, the rows are simply written.
  */
 import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { Conflict, Overlay, Rebased, Tree, TreeNode } from "../merge/merge.ts";
@@ -12,6 +12,7 @@ import { isLocalOnly } from "../store/local-only.ts";
 import { ofNode } from "../oplog/oplog.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { changeTrees, type NodeChange } from "../store/tree.ts";
+import { isApart } from "./apart.ts";
 import type { Applied } from "./apply.ts";
 import { moveBytes } from "./bytes.ts";
 import type { Incoming } from "./incoming.ts";
@@ -50,9 +51,9 @@ export function mergeIn(tx: Writer, incoming: Incoming, settings: MergeSettings)
   return writeIn(tx, decide(tx, incoming, settings), incoming);
 }
 
-/** Undefined when nothing differs locally: then there is nothing to decide. */
+/** Undefined when nothing that differs here is concerned: then there is nothing to decide. */
 export function decide(read: Reader, incoming: Incoming, settings: MergeSettings): Decision | undefined {
-  return read.local.count === 0 && incoming.claimed.size === 0 ? undefined : rebaseOn(read, incoming, settings);
+  return isApart(read, incoming) ? undefined : rebaseAll(read, incoming, settings);
 }
 
 /** Whether the rows say of any item that it is elsewhere, gone, new or other bytes: new tags alone change nothing here. */
@@ -95,7 +96,8 @@ export function unhashedConflicts({ rebased, local }: Decision): BlobId[] {
   return [...doubtful];
 }
 
-function rebaseOn(read: Reader, incoming: Incoming, settings: MergeSettings): Decision {
+/** The rebase of all that differs here. */
+export function rebaseAll(read: Reader, incoming: Incoming, settings: MergeSettings): Decision {
   const base = overlaid(mirrorTree(read), new Map([...incoming.claimed].map(([node, row]) => [node, nodeOf(row)])));
   const local = new Map([...localOverlay(read, base), ...unsaid(read, incoming, base)]);
   const localOnly = atOnce(localOnlyInSteps(read, local, settings));

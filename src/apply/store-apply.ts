@@ -16,7 +16,7 @@ import type { Apply, Batch } from "./apply.ts";
 import { forgetAsked } from "./echo.ts";
 import { noteForeignParks, sweepForeignParks } from "./foreign-parks.ts";
 import { newsOf, readChanges, type Incoming } from "./incoming.ts";
-import { decide, isNews, mergeIn, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
+import { decide, isNews, rebaseAll, unhashedConflicts, writeIn, type MergeSettings } from "./merge-in.ts";
 import { hasOvertakenBytes, isLeftover, isParkLeftover, leftovers, planFrom, type PlanReport } from "./plan-store.ts";
 
 export interface ApplyOptions {
@@ -66,7 +66,7 @@ export function storeApply(options: ApplyOptions): Apply {
       return atOnce(this.planOn(store.read));
     },
     *tidy(read) {
-      if (yield* hasOvertakenBytes(read)) store.transact((tx) => mergeIn(tx, nothingNew(tx), settings()));
+      if (yield* hasOvertakenBytes(read)) store.transact((tx) => settleOvertaken(tx, settings()));
       yield* sweep(store, read);
     },
     *planOn(read) {
@@ -101,6 +101,9 @@ function* sweep(store: Store, read: Reader): Stepwise<void> {
 
 const SWEPT_AT_ONCE = 64;
 
-function nothingNew(tx: Writer): Incoming {
-  return { rows: new Map(), claimed: new Map(), nextNode: (tx.meta.get("nextNode") as number | undefined) ?? ROOT + 1 };
+/** A merge of all that differs here, without news. */
+function settleOvertaken(tx: Writer, settings: MergeSettings): void {
+  const nextNode = (tx.meta.get("nextNode") as number | undefined) ?? ROOT + 1;
+  const nothingNew: Incoming = { rows: new Map(), claimed: new Map(), nextNode };
+  writeIn(tx, rebaseAll(tx, nothingNew, settings), nothingNew);
 }

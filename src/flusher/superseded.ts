@@ -1,7 +1,7 @@
 /**
  * Bytes that were replaced or deleted while they were being sent. The vfs leaves their row to the request; when that has ended it
  * stays for as long as newer bytes go back to it (should the request arrive late after all, the merge knows its bytes for ours) and
- * goes then, with its upload session. The file goes with content's next sweep.
+ * goes then. Without a row, whoever removed it, nobody wants its upload session any more. The file goes with content's next sweep.
  */
 import { origin } from "../apply/trees.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
@@ -34,7 +34,7 @@ export class Superseded {
     const unwanted = done.filter((blob) => isUnwanted(store.read, blob));
     if (unwanted.length > 0) store.transact((tx) => unwanted.forEach((blob) => tx.blobs.remove(blob)));
     for (const blob of done) this.#blobs.delete(blob);
-    for (const blob of unwanted) await dropSession(this.#pushing, blob);
+    for (const blob of done) if (!store.read.blobs.get(blob)) await dropSession(this.#pushing, blob);
   }
 
   #mayBeNeeded(read: Reader, blob: BlobId): boolean {

@@ -42,14 +42,20 @@ function destroyer(draft: Draft, action: Action, against: Against): string | und
     const taker = theirs[effects.takes.get(slotKey(need.parent, need.name)) ?? -1];
     return taker && taker.node !== action.node ? wordOf(taker) : undefined;
   }
-  if (need.kind === "outside") return wouldBeInside(draft, action.node, need.folder) ? "move" : undefined;
+  if (need.kind === "outside")
+    return movedInside(draft, action.node, { folder: need.folder, effects }) ? "move" : undefined;
   if (need.kind === "at") return overtaken(draft, action, { need, effects, theirs });
   return undefined;
 }
 
-function wouldBeInside(draft: Draft, node: ItemKey, parent: ItemKey): boolean {
+/** True when the cloud moved the folder, or one above it, below the node. */
+function movedInside(draft: Draft, node: ItemKey, of: { folder: ItemKey; effects: Effects }): boolean {
   const none = { actions: [], effects: effectsOf([]) };
-  for (const above of chainAbove(parent, draft.remote, none)) if (above === node) return true;
+  let moved = false;
+  for (const above of chainAbove(of.folder, draft.remote, none)) {
+    if (above === node) return moved;
+    moved ||= of.effects.moves.has(above);
+  }
   return false;
 }
 

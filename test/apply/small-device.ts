@@ -3,13 +3,16 @@
  * repairs by reading ids, a flusher that sends one step at a time and may lose answers, die, and be asked again.
  */
 import assert from "node:assert/strict";
+import { isApart } from "../../src/apply/apart.ts";
 import type { Applied, Apply } from "../../src/apply/apply.ts";
 import { noteAsked } from "../../src/apply/echo.ts";
+import { readChanges } from "../../src/apply/incoming.ts";
+import { rebaseAll } from "../../src/apply/merge-in.ts";
 import { storeApply } from "../../src/apply/store-apply.ts";
 import { manualClock } from "../../src/base/clock.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { Random } from "../../src/base/random.ts";
-import type { Step } from "../../src/merge/merge.ts";
+import type { Overlay, Step } from "../../src/merge/merge.ts";
 import { blobId, ROOT, type BlobId, type ItemId, type ItemKey } from "../../src/model/ids.ts";
 import { contentVersion, type LocalItem } from "../../src/model/item.ts";
 import { fold } from "../../src/model/name.ts";
@@ -43,6 +46,8 @@ export class SmallDevice {
   readonly cloud: SmallCloud;
   readonly clock = manualClock(1_760_000_000_000);
   readonly complaints: string[] = [];
+  /** How often news met local differences, and how often they were apart. */
+  readonly merged = { news: 0, apart: 0 };
   trace: (line: string) => void = () => undefined;
   #seq = 0;
 
@@ -178,6 +183,7 @@ export class SmallDevice {
     const read = new Set<ItemId>();
     for (let round = 0; ; round++) {
       const all = [...changes, ...[...read].map((id) => this.cloud.change(id))];
+      this.#checkApart(all, read);
       const outcome = this.apply.batch({ changes: all, read: [...read], ...(cursor === undefined ? {} : { cursor }) });
       if (outcome.ok) return this.#heard(outcome.value);
       assert.ok(
@@ -186,6 +192,21 @@ export class SmallDevice {
       );
       for (const id of outcome.fault.read) read.add(id);
     }
+  }
+
+  /** News that are said to be apart from all that differs here: the whole rebase would have said the same. */
+  #checkApart(changes: ReturnType<SmallCloud["since"]>["changes"], certain: ReadonlySet<ItemId>): void {
+    const settings = { device: this.name, localOnlyPatterns: [], now: this.clock.now() };
+    const { read } = this.store;
+    const incoming = readChanges(read, changes, { read: certain, now: settings.now });
+    if (!incoming.ok || read.local.count === 0 || incoming.value.rows.size === 0) return;
+    this.merged.news++;
+    if (!isApart(read, incoming.value)) return;
+    this.merged.apart++;
+    const { local, rebased } = rebaseAll(read, incoming.value, settings);
+    assert.deepEqual(byNode(rebased.local), byNode(local), "what differs here stays so");
+    const { copies, bound, reborn, conflicts } = rebased;
+    assert.deepEqual([copies, bound, reborn, conflicts], [[], [], [], []]);
   }
 
   #heard({ adopt }: Applied): void {
@@ -372,6 +393,10 @@ export class SmallDevice {
     }
     assert.deepEqual(this.complaints, []);
   }
+}
+
+function byNode(overlay: Overlay): Record<ItemKey, unknown> {
+  return Object.fromEntries(overlay);
 }
 
 function placed(view: LocalView): LocalItem {

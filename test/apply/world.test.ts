@@ -166,17 +166,23 @@ const first = Number(process.env["APPLY_SEED"] ?? 1);
 const seeds = Number(process.env["APPLY_SEEDS"] ?? 60);
 
 for (const devices of [1, 2, 3])
-  test(`${devices} devices and a web user come to the same tree (apply B1, apply B10), seeds ${first} to ${first + seeds - 1}`, () => {
+  test(`${devices} devices and a web user come to the same tree (apply B1, apply B10, apply B12), seeds ${first} to ${first + seeds - 1}`, () => {
+    const merged = { news: 0, apart: 0 };
     for (let seed = first; seed < first + seeds; seed++) {
       const world = new World(seed, devices);
       try {
         for (let step = 0; step < 60; step++) world.step();
         world.settle();
         world.verify();
+        for (const device of world.devices) {
+          merged.news += device.merged.news;
+          merged.apart += device.merged.apart;
+        }
       } catch (error) {
         throw new Error(`seed ${seed}, ${devices} devices: ${String(error)}\n${world.trace.join("\n")}`, {
           cause: error,
         });
       }
     }
+    assert.ok(merged.apart > seeds / 4 && merged.apart < merged.news, `${merged.apart} of ${merged.news} were apart`);
   });

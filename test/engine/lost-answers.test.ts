@@ -171,6 +171,21 @@ test("lost answers: a large new file renamed before its session goes on has the 
   await world.stop();
 });
 
+test("lost answers: a large new file removed before its session goes on leaves no session", async () => {
+  const world = new World("session-removed");
+  const device = world.device("laptop");
+  await world.quiet();
+  await device.write("big", Buffer.alloc(BIG, "a"));
+  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
+  await world.pass(3_500);
+  assert.equal(device.store.read.sessions.count, 1);
+  await device.unlink("big");
+  await world.quiet();
+  assert.deepEqual(shown(world), []);
+  await assertAtRest(world, device);
+  await world.stop();
+});
+
 test("lost answers: a session of a new file is not used when it took an item over meanwhile", async () => {
   const world = new World("session-taken-over");
   const device = world.device("laptop");
