@@ -57,10 +57,10 @@ export class BlobFile {
 export const BLOBS_FOLDER = "blobs";
 
 /** Files synced at once; the thread pool has other work too. */
-const SYNCS_MAX = 3;
+export const SYNCS_MAX = 3;
 /** Numbers of blobs taken from the store in one transaction. */
 const NUMBERS_TAKEN = 64;
-const REFUSED = "the disk of the state folder did not take its unpushed bytes: they may not be what was written";
+export const REFUSED = "the disk of the state folder did not take its unpushed bytes: they may not be what was written";
 const BODY_STEP_BYTES = 256 * 1024;
 
 export class Blobs {
@@ -336,6 +336,8 @@ export class Blobs {
     } catch (error) {
       if (!file.removed) throw error;
     }
+    // Of syncs under way at the same time one is told what the disk refused; the others say nothing of it.
+    if (file.refused !== undefined && !file.removed) throw file.refused;
     file.synced = Math.max(file.synced, changes);
     if (file.synced === file.changes) this.#unsynced.delete(file);
   }

@@ -15,6 +15,7 @@ import { CACHE_ROWS_DELAY_MS, HYDRATE_RANGE_BYTES, USED_AT_GRAIN_MS } from "../m
 import type { CachedRow } from "../store/schema.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { CleanFile, partOf, removeClean, type CleanContext } from "./clean-file.ts";
+import { syncPath } from "./files.ts";
 import { Ranges } from "./ranges.ts";
 import type { Strays } from "./strays.ts";
 import { wrongBytes } from "./wrong-bytes.ts";
@@ -373,13 +374,4 @@ function rowOf(file: CleanFile): CachedRow {
 
 function keyOf(node: ItemKey, version: string): string {
   return `${node}\n${version}`;
-}
-
-async function syncPath(path: string): Promise<void> {
-  const file = await fs.open(path, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -254,7 +254,12 @@ export function lengthOf(fd: number): Promise<number> {
 }
 
 /** Makes the names in a folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
+export function syncFolder(path: string): Promise<void> {
+  return syncPath(path);
+}
+
+/** Makes a file that nobody here has open survive a power cut. */
+export async function syncPath(path: string): Promise<void> {
   const fd = await openFile(path, "r");
   try {
     await syncFile(fd);

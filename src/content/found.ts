@@ -3,8 +3,8 @@
  * back as blobs; who decides where they belong is recover/take-back.ts. Nothing here removes bytes that nobody has taken over.
  *
  * Giving back, so that at every moment the file has a name that nothing removes:
- *  1. A second name `blobs/N` (or a copy, where there are no second names), N beyond every number the store has given out; the folder
- *     is synced. Killed now: recovery finds a number it never gave out and takes the second name away again.
+ *  1. A second name `blobs/N` (or a copy, where there are no second names), N beyond every number the store has given out; the file
+ *     and the folder are synced. Killed now: recovery finds a number it never gave out and takes the second name away again.
  *  2. The caller's transaction names N. 3. A barrier. 4. The name in `found` goes. Killed before: the two are told to be one.
  */
 import fsSync, { promises as fs } from "node:fs";
@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { blobId, type BlobId } from "../model/ids.ts";
 import type { Store, Writer } from "../store/store.ts";
 import { BLOBS_FOLDER, blobsOnDisk } from "./blobs.ts";
-import { removeFile, syncFolder } from "./files.ts";
+import { removeFile, syncFolder, syncPath } from "./files.ts";
 import type { Digest, Hasher } from "./hash.ts";
 import { identities, isSidecar, type Identity } from "./identity.ts";
 
@@ -79,6 +79,7 @@ export function foundFiles(options: {
       while (fsSync.existsSync(join(blobs, String(blob)))) blob = blobId(blob + 1);
       const path = join(blobs, String(blob));
       await fs.link(file.path, path).catch(() => copyAcross(file.path, path));
+      await syncPath(path);
       await syncFolder(blobs);
       if (nextBlob(store) > blob || !fsSync.existsSync(path)) {
         await removeFile(path);
@@ -120,10 +121,4 @@ async function namedInodes(store: Store, folder: string): Promise<Set<number>> {
 
 async function copyAcross(from: string, to: string): Promise<void> {
   await fs.copyFile(from, to, fsSync.constants.COPYFILE_FICLONE | fsSync.constants.COPYFILE_EXCL);
-  const handle = await fs.open(to, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -2,6 +2,8 @@
  * What content does once at start, before anybody opens a file: makes its folders (it throws when one cannot be used), finishes what a killed process left half done, and
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
+ *  - Every open blob is synced: the killed process may have come to the writes and not to the sync, and the next sync that somebody asks
+ *    for has nothing to go by. What the disk refuses stays here, and its row says so.
  *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row. Not after a
  *    power cut: a file that is shorter than recorded has lost bytes then, and whoever reconciles the log has to see that. A frozen blob
  *    was synced with the length that its own row says.
@@ -14,13 +16,14 @@
  */
 import { constants, promises as fs } from "node:fs";
 import { join } from "node:path";
+import { limit } from "../base/limit.ts";
 import type { Log } from "../base/log.ts";
 import { itemId, itemKey, ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import type { Store } from "../store/store.ts";
-import { BLOBS_FOLDER, blobsOnDisk, recordLength } from "./blobs.ts";
+import { BLOBS_FOLDER, blobsOnDisk, recordLength, REFUSED, SYNCS_MAX } from "./blobs.ts";
 import { cleanPath } from "./cache.ts";
-import { removeFile, syncFolder } from "./files.ts";
+import { diskFault, removeFile, syncFolder, syncPath } from "./files.ts";
 import { FOUND_FOLDER } from "./found.ts";
 import { identities, isSidecar, type Identity } from "./identity.ts";
 
@@ -68,6 +71,7 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   }
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
+  if (after !== "clean") await syncOpen(options, onDisk);
   const { open, missing } = await lookAtRows(options, onDisk);
   recordLengths(store, after === "clean" || after === "kill" ? open : []);
   const looks = after !== "clean" || store.read.meta.get("strays") === true;
@@ -155,6 +159,27 @@ async function freeName(folder: string, blob: BlobId): Promise<string> {
     const path = join(folder, serial === 0 ? String(blob) : `${blob}.${serial}`);
     if (!(await fs.stat(path).catch(() => undefined))) return path;
   }
+}
+
+async function syncOpen({ store, stateDir, log }: RecoverContentOptions, onDisk: ReadonlySet<BlobId>): Promise<void> {
+  const folder = join(stateDir, BLOBS_FOLDER);
+  const gate = limit(SYNCS_MAX);
+  const refused: BlobId[] = [];
+  const syncOne = async (blob: BlobId): Promise<void> => {
+    const path = join(folder, String(blob));
+    await syncPath(path).catch((error: unknown) => {
+      diskFault(error, "syncing unpushed bytes");
+      log.fault("the disk did not take unpushed bytes: they are not pushed", { path, error });
+      refused.push(blob);
+    });
+  };
+  const open = [...store.read.blobs.range()].filter(([blob, { state }]) => state === "open" && onDisk.has(blob));
+  await Promise.all(open.map(([blob]) => gate.run(() => syncOne(blob))));
+  if (onDisk.size > 0) await syncFolder(folder);
+  if (refused.length === 0) return;
+  store.transact((tx) => {
+    for (const blob of refused) tx.blobs.put(blob, { ...tx.blobs.get(blob)!, damaged: REFUSED });
+  });
 }
 
 /** Finishes pushed blobs, measures open ones, notes what is missing. */

@@ -63,6 +63,40 @@ test("bad input: other bytes than were sent are taken of a document, and parked 
   }
 });
 
+test("another device that writes between an upload and its confirmation is not covered by the upload sent once more", async () => {
+  for (const act of ["createFile", "writeContent"] as const) {
+    const world = new World(act);
+    const { clock, random, cloud } = world;
+    let other: (() => void) | undefined;
+    const device = world.device("laptop", {
+      connect: () => {
+        const drive = fakeDrive({ clock, random, cloud, device: "laptop" });
+        const upload = drive.upload.bind(drive);
+        drive.upload = async (target, body, signal) => {
+          const answer = await upload(target, body, signal);
+          if (!answer.ok || !other) return answer;
+          other();
+          other = undefined;
+          const { hash: _, ...unhashed } = answer.value; // the service is not done with it yet
+          return { ok: true, value: unhashed };
+        };
+        return drive;
+      },
+    });
+    await world.quiet();
+    if (act === "writeContent") {
+      await device.write("plan.txt", "first");
+      await world.quiet();
+    }
+    other = () => cloud.as("desk").write("plan.txt", "from the desk");
+    await device.write("plan.txt", "from the laptop");
+    await world.pass(60_000);
+    await world.quiet();
+    assert.equal(cloud.at("plan.txt")?.bytes?.toString(), "from the desk", act);
+    await world.stop();
+  }
+});
+
 test("which files the service changes by itself", () => {
   for (const name of ["a.docx", "A.XLSX", "x.y.pdf", "i.html", "p.JPG"]) {
     assert.ok(mayBeRewritten(name, "business") && mayBeRewritten(name, "documentLibrary"), name);
