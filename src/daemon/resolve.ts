@@ -1,6 +1,7 @@
 /**
  * Settles a conflict the way a person says. The bytes that lose are deleted only after those that win are safely in place, through
- * the same calls any program would make, so everything the vfs promises holds here too.
+ * the same calls any program would make, so everything the vfs promises holds here too. A copy that was written to, moved or deleted
+ * meanwhile is not what the person spoke of: it stays as it is.
  */
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
@@ -68,22 +69,49 @@ async function letGo({ store, vfs }: Resolution, mine: LocalView): Promise<Resul
 
 /** One of the two goes; without the other one there is nothing to choose, and what is here stays. */
 async function choose(
-  { vfs, keep }: Resolution,
+  resolution: Resolution,
   { mine, theirs }: Pick<Found, "mine" | "theirs">,
 ): Promise<Result<undefined, Fault>> {
+  const { vfs, keep } = resolution;
   if (!theirs) return fault("invalid", "there is nothing it is in conflict with any more: --keep both settles it");
   if (mine.kind === "folder" || theirs.kind === "folder")
     return fault("invalid", "folders are settled by moving what is in them; then --keep both");
+  const before = stateOf(resolution, mine);
+  const isAsItWas = (): boolean => stateOf(resolution, mine) === before;
   if (keep === "mine") {
-    const replaced = await replaceContent(vfs, mine, theirs);
+    const replaced = await replaceContent(vfs, { from: mine, to: theirs, isAsItWas });
     if (!replaced.ok) return replaced;
   }
-  return vfs.unlink(mine.parent, mine.name);
+  return isAsItWas() ? vfs.unlink(mine.parent, mine.name) : CHANGED;
+}
+
+const CHANGED = fault("busy", "the copy was changed meanwhile; it stays as it is now");
+
+/** Its place, and the length and times that every write moves, also one that a program has not ended yet. A push moves none of them. */
+function stateOf({ store, vfs }: Resolution, { node }: LocalView): string {
+  const view = viewLocal(store.read, node);
+  const shown = vfs.getattr(node);
+  const { size, mtime, ctime } = shown.ok ? shown.value : {};
+  return JSON.stringify([view?.parent, view?.name, size, mtime, ctime]);
 }
 
 /** The bytes of `from` become a new version of `to`: written beside it, then renamed over it, as an editor saves. */
-async function replaceContent(vfs: Vfs, from: LocalView, to: LocalView): Promise<Result<undefined, Fault>> {
+async function replaceContent(
+  vfs: Vfs,
+  { from, to, isAsItWas }: { from: LocalView; to: LocalView; isAsItWas(): boolean },
+): Promise<Result<undefined, Fault>> {
   const name = `.~resolving-${to.node}.tmp`;
+  const written = await copyBeside(vfs, { from, to, name });
+  const whole = written.ok && !isAsItWas() ? CHANGED : written;
+  if (whole.ok) return vfs.rename({ parent: to.parent, name }, { parent: to.parent, name: to.name }, "replace");
+  await vfs.unlink(to.parent, name);
+  return whole;
+}
+
+async function copyBeside(
+  vfs: Vfs,
+  { from, to, name }: { from: LocalView; to: LocalView; name: string },
+): Promise<Result<undefined, Fault>> {
   const source = await vfs.open(from.node, { read: true, write: false, append: false, truncate: false }, daemon);
   if (!source.ok) return source;
   const flags = { read: false, write: true, append: false, truncate: true, exclusive: false };
@@ -101,13 +129,12 @@ async function replaceContent(vfs: Vfs, from: LocalView, to: LocalView): Promise
       if (bytes.value.length === 0) break;
       const written = await vfs.write(target.value.handle, position, bytes.value);
       if (!written.ok) return written;
-      position += bytes.value.length;
+      // A disk that is filling up takes a part.
+      position += written.value;
     }
-    const synced = await vfs.fsync(target.value.handle);
-    if (!synced.ok) return synced;
+    return await vfs.fsync(target.value.handle);
   } finally {
     await vfs.release(source.value);
     await vfs.release(target.value.handle);
   }
-  return vfs.rename({ parent: to.parent, name }, { parent: to.parent, name: to.name }, "replace");
 }

@@ -1,7 +1,8 @@
 /**
  * Sends a file's frozen bytes: one PUT for small and empty files, a session for the others, and the file's own time. On accounts
  * where a later change of the time makes a version of its own, also small files go by session, which carries the time.
- * The answer's size and hash are compared with what was sent: only of files that SharePoint is known to rewrite others are taken.
+ * The answer's size and hash are compared with what was sent: only of files that SharePoint is known to rewrite others are taken. Of every
+ * other file they are sent once more, unless they are a later version than the answer told of: that one is somebody else's.
  */
 import { ok, type Result } from "../base/result.ts";
 import type { Frozen } from "../content/content.ts";
@@ -46,6 +47,12 @@ export function isSame(frozen: { readonly hash: string; readonly body: { readonl
   return item.size === frozen.body.size && (item.size === 0 || item.hash === frozen.hash);
 }
 
+/** Of versions that cannot be told apart nobody knows whose they are. */
+function isSameVersion(a: CloudItem, b: CloudItem): boolean {
+  const [one, other] = a.cTag && b.cTag ? [a.cTag, b.cTag] : [a.eTag, b.eTag];
+  return one !== undefined && one === other;
+}
+
 function targetOf(request: ContentRequest): UploadTarget {
   if (request.action === "createFile") return { parent: request.parent, name: request.name };
   return { item: request.id, seen: request.seen };
@@ -72,6 +79,8 @@ async function whatIsStored(
   if (isSame(frozen, item) || mayBeRewritten(item.name, driveType(pushing))) return ok(item);
   const read = await pushing.drive.item(item.id, signal);
   if (!read.ok) return { ok: false, fault: { ...read.fault, unclear: true } };
+  if (!isSame(frozen, read.value) && !isSameVersion(read.value, item))
+    return fault("changed", "the cloud got another version meanwhile", { unclear: true });
   // Some items never get a hash: then the size is all there is to compare.
   const unhashed = read.value.hash === undefined && read.value.size === frozen.body.size;
   return ok(unhashed ? { ...read.value, hash: frozen.hash } : read.value);

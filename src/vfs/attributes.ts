@@ -120,9 +120,9 @@ async function resize(core: Core, node: ItemKey, size: number, by: Changing): Pr
 /** Also a truncation to the present size counts as a write: the mtime moves. */
 export async function truncateOpen(core: Core, source: Source, size: number): Promise<Answer<undefined>> {
   if (size > FILE_BYTES_MAX) return fault("tooLarge", "the service takes no larger file");
+  core.files.writes(source.node);
   const done = await unlessStale(source.truncate(size));
   if (!done.ok) return done;
-  core.files.wrote(source.node);
   if (source.blob !== undefined) touchedNow(core, source);
   else return setTimes(core, source.node, { mtime: "now" });
   return save(core, source);

@@ -174,9 +174,9 @@ async function writeAt(core: Core, file: OpenFile, position: number, bytes: Uint
   const room = end > source.size ? roomFor(core, source.node, end) : ok();
   if (!room.ok) return room;
   asksFor(core, file);
+  if (!file.writing) core.files.writes(source.node);
   const done = await unlessStale(source.write(position, bytes));
   if (done.ok) touchedNow(core, source);
-  if (done.ok && !file.writing) core.files.wrote(source.node);
   return done;
 }
 

@@ -19,7 +19,7 @@ export interface OpenFile {
   /** Who opened it, when not all of it was here. */
   readonly asker: Asker | undefined;
   /**
-   * The file was made, cut or written to while this handle was open for writing: more may come until its last close. A program that
+   * The file was made, cut or written to, or is about to be, while this handle was open for writing: more may come until its last close. A program that
    * only keeps a file open for writing (an office program does, all day) keeps nobody waiting.
    */
   writing: boolean;
@@ -32,8 +32,8 @@ export interface OpenFiles {
   all(): Iterable<OpenFile>;
   /** More bytes may come: its last close is waited for. */
   isWriting(node: ItemKey): boolean;
-  /** The node's bytes have changed: who has it open for writing is writing. */
-  wrote(node: ItemKey): void;
+  /** The node's bytes are about to change: who has it open for writing is writing, from before anybody else can act. */
+  writes(node: ItemKey): void;
   /** Handles of the node, as opened or by where their bytes are now. */
   of(node: ItemKey): readonly OpenFile[];
   readonly count: number;
@@ -57,7 +57,7 @@ export function openFiles(): OpenFiles {
     all: () => byId.values(),
     of,
     isWriting: (node) => of(node).some((file) => file.writing),
-    wrote(node) {
+    writes(node) {
       for (const file of of(node)) file.writing = file.write;
     },
     get count() {

@@ -16,6 +16,23 @@ describe("vfs: open files", () => {
     assert.deepEqual([world.ops(), world.content.downloads], [[], 0]);
   });
 
+  it("a file is being written to from the moment somebody asks to write, not from the answer on", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "text");
+    const handle = await world.open(node);
+    assert.ok(!world.vfs.isWriting(node), "who only has it open keeps nobody waiting");
+    const writing = world.vfs.write(handle, 0, text("T"));
+    assert.ok(world.vfs.isWriting(node));
+    await world.do(writing);
+    await world.close(handle);
+    const other = await world.open(node);
+    const cutting = world.vfs.setattr(node, { size: 1 }, me, other);
+    assert.ok(world.vfs.isWriting(node));
+    await world.do(cutting);
+    await world.close(other);
+    assert.ok(!world.vfs.isWriting(node));
+  });
+
   it("a program that may not download reads what is wholly here, and gets EIO at once for the rest", async () => {
     const world = new World({ asker: ({ pid }) => ({ pid, name: "x", mayDownload: pid !== 7 }) });
     const [far, near] = [world.inCloud("far", "text", { here: false }), world.inCloud("near", "text")];
