@@ -4,7 +4,7 @@
  *
  * Before the request the newest version is noted, durably; what lies between that one and the present content afterwards and is
  * neither ours nor what ours was made from was seen by nobody here. The note goes when all of it is kept; until then the look is
- * repeated, in later processes too. A copy is on this machine only until its bytes are whole.
+ * repeated, in later processes too, and reaches as far back however often the file is sent meanwhile. A copy is on this machine only until its bytes are whole.
  */
 import { failed, ok, type Result } from "../base/result.ts";
 import { DownloadCut, type ItemVersion } from "../drive/drive.ts";
@@ -48,9 +48,15 @@ export async function noteVersions(
     return fault("changed", "the file was written meanwhile");
   const hashes = [request.frozen.hash, store.read.mirror.get(node)?.hash];
   const known = hashes.filter((hash) => hash !== undefined);
-  store.transact((tx) => put(tx, node, { item: request.id, newest: newest.id, known, copies: {} }));
+  store.transact((tx) => put(tx, node, widened(auditOf(tx, node), { item: request.id, newest: newest.id, known })));
   await pushing.durable();
   return ok();
+}
+
+/** What an earlier look did not come to is looked for as well: its note reaches further back. */
+function widened(before: Audit | undefined, now: Omit<Audit, "copies">): Audit {
+  if (before?.item !== now.item) return { ...now, copies: {} };
+  return { ...before, known: [...new Set([...before.known, ...now.known])] };
 }
 
 export interface VersionAuditsOptions {

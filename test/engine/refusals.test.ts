@@ -197,6 +197,25 @@ test("refusals: what slipped in is kept once, wherever the process dies and what
   assert.equal(survived, 3, "the last points lie behind the end");
 });
 
+test("refusals: what slipped in is not forgotten when the next write goes without its condition before it was kept", async () => {
+  const { world, device } = await prepared("slipped-twice");
+  slipIn(world, device, ["there"]);
+  device.drive.fail({ call: "versionContent", count: 2, moment: "before", fault: "unavailable" });
+  for (const text of ["here", "here again"]) {
+    await device.write("f", text);
+    device.drive.fail({ call: "upload", count: 1, moment: "before", fault: "changed" });
+    await world.pass(10_000);
+    assert.ok(shown(world).includes(`f=${text}`));
+    assert.notEqual(device.store.read.meta.get("versionAudits"), undefined);
+  }
+  await world.pass(400_000);
+  await world.quiet();
+  const texts = shown(world).flatMap((row) => row.split("=").slice(1));
+  assert.deepEqual(texts.toSorted(), ["here again", "there"]);
+  assert.equal(device.store.read.meta.get("versionAudits"), undefined);
+  await world.stop();
+});
+
 test("refusals: what a person writes into a copy that is being made stays, and the copy is made beside it", async () => {
   for (const moment of ["before", "after"] as const) {
     const { world, device } = await prepared(`slipped-person-${moment}`);
