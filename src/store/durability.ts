@@ -4,7 +4,8 @@
  *
  * The chain is what restores the store: the checkpoint, then the journals after it. While it is `whole` a barrier only appends to the
  * journal. It is not whole after a kill -9 (the commits since the last barrier are in the LMDB file, but in no journal) and after
- * a restore; then the first barrier waits for a checkpoint, which makes it whole again.
+ * a restore; then the first barrier waits for a checkpoint, which makes it whole again. Of its own accord that begins when the first
+ * hook is given: before, nobody has said what is to be durable first, and the commits of the killed process may name such bytes.
  *
  * A checkpoint, in steps; a crash or power cut between any two of them leaves a chain that restores every commit some barrier covered:
  *  1. Flush what waits into the journal (if the chain is whole) and start a new journal after that commit. Old chain: old
@@ -93,7 +94,6 @@ class Durable implements Durability {
     this.generations = [...options.generations];
     this.hasCheckpoint = options.hasCheckpoint;
     this.lastCommit = options.commit;
-    if (!this.journal) this.arm(0);
   }
 
   /** The chain restores everything but what waits. */
@@ -107,6 +107,7 @@ class Durable implements Durability {
 
   beforeBarrier(hook: () => Promise<void>): void {
     this.hooks.push(hook);
+    if (!this.journal) this.arm(0);
   }
 
   committed(record: CommitText): void {

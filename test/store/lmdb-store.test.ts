@@ -271,6 +271,30 @@ test("an automatic barrier follows the first commit by the interval", async () =
   });
 });
 
+test("after a kill nothing is made durable of its own accord before somebody has said what must be so first", async () => {
+  await inFolder(async (dir) => {
+    const { store } = await open(`${dir}/was`);
+    store.transact((tx) => tx.listed.put(itemKey(1), 1));
+    cpSync(`${dir}/was`, `${dir}/now`, { recursive: true });
+    await store.close();
+    const clock = manualClock();
+    const killed = await open(`${dir}/now`, { clock });
+    assert.equal(killed.recovered.how, "afterKill");
+    const checkpoint = `${dir}/now/checkpoint.mdb`;
+    clock.advance(10 * BARRIER_INTERVAL_MS);
+    await settled(100);
+    assert.ok(!existsSync(checkpoint));
+    let asked = 0;
+    killed.store.beforeBarrier(async () => {
+      if (asked++ === 0) assert.ok(!existsSync(checkpoint), "the hook comes first");
+    });
+    clock.advance(1);
+    for (let tries = 0; tries < 200 && !existsSync(checkpoint); tries++) await settled(5);
+    assert.ok(existsSync(checkpoint) && asked > 0);
+    await killed.store.close();
+  });
+});
+
 test("a barrier that fails keeps what waits, and the next one makes it durable", async () => {
   await inFolder(async (dir) => {
     const disk = crashDisk(dir);
