@@ -14,44 +14,9 @@ import { reconcileContent } from "../../src/recover/reconcile-content.ts";
 import { changeTrees, newNode, viewLocal } from "../../src/store/tree.ts";
 import { collect, equal, kind, noise, text, value } from "../contract/content-world.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
+import { synced, withoutSyncs } from "./syncs.ts";
 
 const blobPath = (disk: DiskWorld, blob: number): string => join(disk.stateDir, "blobs", String(blob));
-
-/** Inodes synced while `run` runs. */
-async function synced(run: () => Promise<unknown>): Promise<Set<number>> {
-  const inodes = new Set<number>();
-  const real = fs.fsync;
-  fs.fsync = Object.assign(
-    (fd: number, done: (error: Error | null) => void) => {
-      inodes.add(fs.fstatSync(fd).ino);
-      real(fd, done);
-    },
-    { __promisify__: real.__promisify__ },
-  );
-  try {
-    await run();
-  } finally {
-    fs.fsync = real;
-  }
-  return inodes;
-}
-
-/** While `run` runs the disk takes no file, or not this one. */
-async function withoutSyncs(run: () => Promise<unknown>, ino?: number): Promise<void> {
-  const real = fs.fsync;
-  fs.fsync = Object.assign(
-    (fd: number, done: (error: Error | null) => void) =>
-      ino === undefined || fs.fstatSync(fd).ino === ino
-        ? done(Object.assign(new Error("EIO"), { code: "EIO" }))
-        : real(fd, done),
-    { __promisify__: real.__promisify__ },
-  );
-  try {
-    await run();
-  } finally {
-    fs.fsync = real;
-  }
-}
 
 async function flipBit(path: string, at: number): Promise<void> {
   const file = await open(path, "r+");
@@ -80,63 +45,6 @@ onDisk("blob before record: a barrier syncs every blob written since the last, a
   assert.deepEqual([...(await synced(() => source.sync()))], [second]);
   assert.equal((await synced(() => disk.world.store.barrier())).size, 0);
   await source.close();
-});
-
-onDisk(
-  "what a killed process wrote is synced before anything else is: its own sync may not have come to that",
-  {},
-  async (disk) => {
-    const node = await disk.world.create("one");
-    await disk.world.write(node, text("1"));
-    const { ino } = fs.statSync(blobPath(disk, disk.world.blobOf(node)));
-    const folder = fs.statSync(join(disk.stateDir, "blobs")).ino;
-    const all = await synced(() => disk.world.restart());
-    assert.ok(all.has(ino), "a program that syncs the file now is told that it is safe");
-    assert.ok(all.has(folder));
-  },
-);
-
-onDisk("bytes of a killed process that the disk does not take now are not pushed", {}, async (disk) => {
-  const node = await disk.world.create("one");
-  await disk.world.write(node, text("1"));
-  const blob = disk.world.blobOf(node);
-  await withoutSyncs(() => disk.world.restart(), fs.statSync(blobPath(disk, blob)).ino);
-  assert.equal(kind(await disk.content.freeze(blob)), "io");
-  assert.ok(disk.faults.some((line) => line.includes("did not take unpushed bytes")));
-});
-
-onDisk("a sync that succeeds beside one that fails proves nothing", {}, async (disk) => {
-  const node = await disk.world.create("one");
-  const source = disk.content.open(node);
-  value(await source.write(0, noise(100_000)));
-  disk.world.record(source);
-  const real = fs.fsync;
-  const asked: ((error: Error | null) => void)[] = [];
-  fs.fsync = Object.assign((_fd: number, done: (error: Error | null) => void) => void asked.push(done), {
-    __promisify__: real.__promisify__,
-  });
-  const both = async (): Promise<void> => {
-    while (asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
-  };
-  try {
-    const barrier = assert.rejects(disk.world.store.barrier());
-    const freezing = disk.content.freeze(source.blob!);
-    await both();
-    asked[0]!(Object.assign(new Error("EIO"), { code: "EIO" }));
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    fs.fsync = real;
-    for (const done of asked.slice(1)) done(null);
-    assert.equal(kind(await freezing), "io");
-    await barrier;
-    await assert.rejects(disk.world.store.barrier());
-  } finally {
-    fs.fsync = real;
-    await source.close();
-  }
-  disk.world.store.transact((tx) => {
-    changeTrees(tx, new Map([[node, { local: null }]]));
-    tx.blobs.remove(source.blob!);
-  });
 });
 
 onDisk("a barrier waits for a sync that somebody else began", {}, async (disk) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { resolveConflict } from "../../src/daemon/resolve.ts";
 import { ok } from "../../src/base/result.ts";
-import { ROOT, type ItemKey } from "../../src/model/ids.ts";
+import type { ItemKey } from "../../src/model/ids.ts";
 import type { Vfs } from "../../src/vfs/vfs.ts";
 import { World } from "../vfs/world.ts";
 
