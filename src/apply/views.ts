@@ -39,14 +39,16 @@ function looksTheSame(a: LocalView, b: LocalView): boolean {
   );
 }
 
-/** An uploaded blob and the version it became are the same bytes, and so are two versions with one hash. */
+/**
+ * An uploaded blob and the version it became are the same bytes. Two versions with one hash need not be: quickXorHash gives one value
+ * for all runs of one letter whose length is right.
+ */
 function sameBytes(was: LocalView, is: LocalView, adopt: Applied["adopt"]): boolean {
   if (bytesOf(was) === bytesOf(is)) return true;
   const { content } = was;
-  if (content.from === "blob")
-    return adopt.some(({ blob, node, same }) => blob === content.blob && node === is.node && same);
-  const hash = is.content.from === "cloud" ? is.mirror?.hash : undefined;
-  return hash !== undefined && was.mirror?.hash === hash && was.size === is.size;
+  return (
+    content.from === "blob" && adopt.some(({ blob, node, same }) => blob === content.blob && node === is.node && same)
+  );
 }
 
 function bytesOf({ kind, content, mirror }: LocalView): string | undefined {

@@ -50,6 +50,17 @@ describe("coherence: changes elsewhere", () => {
     assert.deepEqual(await fs.readdir(mount.path("d")), ["new"]);
   });
 
+  test("other bytes of the same length and the same quickXorHash are seen", async () => {
+    await sim.put("d/run", "A".repeat(8000));
+    await synced();
+    assert.equal((await fs.readFile(mount.path("d", "run"), "utf8"))[0], "A");
+    await sim.put("d/run", "B".repeat(8000));
+    await synced();
+    assert.equal((await fs.readFile(mount.path("d", "run"), "utf8"))[0], "B");
+    await sim.remove("d/run");
+    await synced();
+  });
+
   test("a name made or removed here is so under every spelling", async () => {
     const [lower, upper] = [mount.path("case"), mount.path("CASE")];
     await assert.rejects(fs.stat(lower), code("ENOENT"));
