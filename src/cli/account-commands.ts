@@ -1,6 +1,7 @@
 /** onedrivectl login, logout and accounts: they need no daemon. A running daemon notices new tokens by itself. */
 import { join } from "node:path";
 import { accountFolder, createAccount, listAccounts, removeAccount } from "../signin/accounts.ts";
+import { signedInWith } from "../signin/signed-in-with.ts";
 import type { CtlLine } from "./ctl-line.ts";
 import type { Surroundings } from "./ctl.ts";
 import type { MountPorts } from "./mount.ts";
@@ -35,9 +36,10 @@ async function login(
   if (!stored.ok) return complain(around, stored.fault);
   const made = await createAccount(configHome(around.env), account);
   if (!made.ok) return complain(around, made.fault.why);
+  const before = await signedInWith(made.value);
   const opened = await ports.openSignIn({
-    endpoint: line.endpoint ?? (stored.value["endpoint"] as string | undefined) ?? "global",
-    clientId: line.clientId ?? (stored.value["client_id"] as string | undefined),
+    endpoint: line.endpoint ?? (stored.value["endpoint"] as string | undefined) ?? before.endpoint ?? "global",
+    clientId: line.clientId ?? (stored.value["client_id"] as string | undefined) ?? before.clientId,
     accountDir: made.value,
   });
   if (!opened.ok) return complain(around, opened.fault.why);

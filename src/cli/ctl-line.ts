@@ -77,8 +77,8 @@ export const COMMANDS: readonly CtlCommand[] = [
   ),
   command(
     "login",
-    "[ACCOUNT] [--device-code]",
-    "sign in, by browser or by a code on another device",
+    "[ACCOUNT] [--device-code] [--endpoint URL] [--client-id ID]",
+    "sign in, by browser or by a code on another device; once more with the registration it was done with before",
     [0, 1],
     ["device-code", "endpoint", "client-id"],
   ),

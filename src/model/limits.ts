@@ -34,6 +34,8 @@ export const HTTP_CONNECTIONS_PER_HOST_MAX = 64;
 export const JSON_ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 export const BACKOFF_FIRST_MS = 500;
 export const BACKOFF_MOST_MS = 60_000;
+/** How soon somebody who has signed in again is noticed; looking costs no request. */
+export const SIGNED_OUT_LOOK_MS = 1_000;
 /** Tries of one idempotent request inside the drive before the fault goes to its caller, who retries for ever. */
 export const REQUEST_TRIES_MAX = 4;
 /** A pause the service asks for is waited out inside a call up to this; a longer one goes to the caller. */

@@ -7,7 +7,7 @@ import { ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
-import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS } from "../model/limits.ts";
+import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS, SIGNED_OUT_LOOK_MS } from "../model/limits.ts";
 import { absorber, strongReads } from "./absorb.ts";
 import { accountFacts, rootId } from "./account.ts";
 import { StoreFull } from "../store/store.ts";
@@ -150,6 +150,8 @@ class Rounds implements Puller {
 
   #napMs(outcome: Outcome): number {
     if (outcome.ok) return Math.round(this.#options.pollMs * (0.9 + this.#random.next() / 5));
+    // The sign-in said so itself, without asking anybody, and notices new tokens when it is asked for one.
+    if (outcome.fault.kind === "signedOut" && outcome.fault.status === undefined) return SIGNED_OUT_LOOK_MS;
     const wait = backoffMs(this.#failures, this.#random, { firstMs: BACKOFF_FIRST_MS, mostMs: BACKOFF_MOST_MS });
     return Math.max(wait, outcome.fault.retryAfterMs ?? 0);
   }

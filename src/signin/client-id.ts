@@ -8,6 +8,6 @@ export function clientIdFor(endpoint: Endpoint, configured: string | undefined):
   if (endpoint.loopback) return ok("mount.onedrive");
   return fault(
     "invalid",
-    "no app registration: give one with -o client_id=ID; README, “Register an app”, says how to make one in a few minutes",
+    "no app registration: give one with -o client_id=ID (onedrivectl login: --client-id ID); README, “Registering a client id”, says how to make one in a few minutes",
   );
 }

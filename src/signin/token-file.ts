@@ -17,12 +17,12 @@ export interface TokenFile {
   stamp(): Promise<string>;
 }
 
-const NAME = "tokens.json";
+export const TOKENS_NAME = "tokens.json";
 const ABANDONED_MS = 60_000;
 const TEMPORARY = /^\.tokens\.[0-9a-f]+\.tmp$/;
 
 export function tokenFile(folder: string, clock: Clock): TokenFile {
-  const path = join(folder, NAME);
+  const path = join(folder, TOKENS_NAME);
   return {
     async read() {
       try {

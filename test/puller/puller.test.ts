@@ -231,6 +231,22 @@ test("puller: a sync begins after it was asked for and says when it failed", asy
   assert.ok(!stopped.ok && stopped.fault.kind === "interrupted");
 });
 
+test("puller: a sign-in done again is noticed within a second or two, however long there was none", async () => {
+  const world = new World("signed-out");
+  world.cloud.as("web").put("f", "1");
+  const device = world.device("laptop");
+  assert.ok((await world.wait(device.puller.sync())).ok);
+  const asked = calls(device, "changes");
+  device.drive.fail({ call: "changes", moment: "before", count: 40, fault: "signedOut" });
+  world.cloud.as("web").put("g", "2");
+  await world.until(() => device.puller.status().online === false, 60_000, "nobody is signed in");
+  await world.until(() => calls(device, "changes") > asked + 40, 60_000, "it is asked again soon each time");
+  await world.pass(1_000);
+  assert.equal(device.puller.status().online, true);
+  assert.ok(device.names().includes("g"));
+  await world.stop();
+});
+
 test("puller: another drive than the known one is refused before anything is taken from it", async () => {
   const world = new World("other-drive");
   fill(world, 1, 1);

@@ -12,6 +12,7 @@ import {
   removeAccount,
   soleAccount,
 } from "../../src/signin/accounts.ts";
+import { signedInWith } from "../../src/signin/signed-in-with.ts";
 
 function scratch(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "accounts-"));
@@ -49,6 +50,25 @@ test("an account's name never leads out of the folder", async (context) => {
     assert.equal((await removeAccount(folder, name)).ok, false, name);
   }
   assert.ok(accountFolder(folder, "p.q-r_s@example.com").ok);
+});
+
+test("what an account was signed in with is read from its tokens, as far as they say it plainly", async (context) => {
+  const folder = scratch(context);
+  const made = await createAccount(folder, "a");
+  assert.ok(made.ok);
+  const with_ = (...entries: readonly object[]) => {
+    writeFileSync(join(made.value, "tokens.json"), JSON.stringify({ RefreshToken: { ...entries } }));
+    return signedInWith(made.value);
+  };
+  assert.deepEqual(await signedInWith(made.value), { endpoint: undefined, clientId: undefined });
+  const entry = (environment: string) => ({ environment, client_id: "c", secret: "s" });
+  assert.deepEqual(await with_(entry("127.0.0.1:80")), { endpoint: "http://127.0.0.1:80", clientId: "c" });
+  assert.deepEqual(await with_(entry("login.microsoftonline.com")), { endpoint: "global", clientId: "c" });
+  assert.deepEqual(await with_(entry("login.microsoftonline.us")), { endpoint: undefined, clientId: "c" });
+  assert.deepEqual(await with_(entry("elsewhere.example")), { endpoint: undefined, clientId: "c" });
+  assert.deepEqual(await with_(entry("x"), entry("y")), { endpoint: undefined, clientId: undefined });
+  writeFileSync(join(made.value, "tokens.json"), "{ half");
+  assert.deepEqual(await signedInWith(made.value), { endpoint: undefined, clientId: undefined });
 });
 
 test("a folder that others can read is refused", async (context) => {
