@@ -59,6 +59,8 @@ export function removexattr(core: Core, node: ItemKey, name: string): Answer<und
   const subject = changeable(core, node, name);
   if (!subject.ok) return subject;
   if (valueOf(core, subject.value, name) === undefined) return fault("noAttribute", `there is no ${name}`);
+  // rsync -X takes away what the other side does not have; what the cloud tells of an item cannot go.
+  if (name.startsWith(OURS) && !isSettable(name)) return ok();
   if (name.startsWith(OURS)) return setOurs(core, subject.value, name, undefined);
   const { xattrs: before, ...rest } = subject.value.facts;
   const { [name]: _removed, ...xattrs } = before ?? {};
@@ -125,9 +127,12 @@ function setOurs(core: Core, subject: Subject, name: string, text: string | unde
   return fault("notPermitted", `${name} is told, not set`);
 }
 
+function isSettable(name: string): boolean {
+  return name === `${OURS}pin` || name === `${OURS}local`;
+}
+
 function refuseValue(name: string): Answer<never> {
-  const settable = name === `${OURS}pin` || name === `${OURS}local`;
-  return settable ? fault("invalid", `${name} is 0 or 1`) : fault("notPermitted", `${name} is told, not set`);
+  return isSettable(name) ? fault("invalid", `${name} is 0 or 1`) : fault("notPermitted", `${name} is told, not set`);
 }
 
 function setPin(core: Core, subject: Subject, value: "0" | "1" | undefined): Answer<undefined> {

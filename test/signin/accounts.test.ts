@@ -57,7 +57,7 @@ test("what an account was signed in with is read from its tokens, as far as they
   const made = await createAccount(folder, "a");
   assert.ok(made.ok);
   const with_ = (...entries: readonly object[]) => {
-    writeFileSync(join(made.value, "tokens.json"), JSON.stringify({ RefreshToken: { ...entries } }));
+    writeFileSync(join(made.value, "tokens.json"), JSON.stringify({ RefreshToken: Object.assign({}, entries) }));
     return signedInWith(made.value);
   };
   assert.deepEqual(await signedInWith(made.value), { endpoint: undefined, clientId: undefined });
