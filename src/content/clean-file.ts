@@ -81,6 +81,8 @@ export class CleanFile implements Target {
   #found: Promise<void> | undefined;
   #creating: Promise<DiskFile> | undefined;
   #verifying: Answer<undefined> | undefined;
+  /** The first half of it: resolves when the bytes are known to be right. */
+  #judging: Promise<void> = Promise.resolve();
   /** Counts how often the bytes were dropped: what was written before a drop is not here. */
   #epoch = 0;
   readonly #resizes: boolean;
@@ -130,8 +132,8 @@ export class CleanFile implements Target {
       }
       if (wish.ahead > end) this.hydration.prefetch(end, wish.ahead);
       if (this.size <= HYDRATE_RANGE_BYTES && !this.durable && this.isComplete) {
-        const verified = await this.verified();
-        if (!verified.ok) return verified;
+        const judged = await this.#judged();
+        if (!judged.ok) return judged;
         if (!this.isComplete) continue;
       }
       const bytes = await this.#fromDisk(position, end);
@@ -369,11 +371,19 @@ export class CleanFile implements Target {
     this.#context.changed(this, -lost);
   }
 
+  /** Waits until complete bytes are known to be right, not for the disk to have them. */
+  async #judged(): Answer<undefined> {
+    const verified = this.verified();
+    return Promise.race([verified, this.#judging.then(() => ok())]);
+  }
+
   async #verify(): Answer<undefined> {
     const disk = this.#disk;
     const epoch = this.#epoch;
     if (!disk) return ok();
     const { files, hasher, log } = this.#context;
+    let isRight: () => void = () => undefined;
+    this.#judging = new Promise((resolve) => (isRight = resolve));
     try {
       return await files.use(disk, async (fd) => {
         const digest = await hasher.digest(fd, this.size, false);
@@ -384,6 +394,7 @@ export class CleanFile implements Target {
         if (digest.length !== this.size || (!right && !tolerated)) return this.#refuse(disk, digest.hash);
         if (tolerated)
           log.fault("the service's hash is not that of the bytes it sends; taking the bytes", { node: this.node });
+        isRight();
         await this.#keep(disk, fd, { epoch, hash: digest.hash });
         return ok();
       });

@@ -1,9 +1,15 @@
 /**
- * How much to fetch for a read: little for a first look, four times more each time a reader comes to the end of what was fetched, and
+ * How much to fetch for a read: little for a first look (at the beginning of a very large file, or of a small one, not as little), four times more each time a reader comes to the end of what was fetched, and
  * from the third time on also several ranges ahead of it, so that it never waits again. Readers of one file (there may be several, and
  * the kernel may swap their reads) are told apart by where they are.
  */
-import { FIRST_FETCH_BYTES, HYDRATE_RANGE_BYTES, READ_AHEAD_BYTES } from "../model/limits.ts";
+import {
+  BEGINNING_FETCH_BYTES,
+  FIRST_FETCH_BYTES,
+  HYDRATE_RANGE_BYTES,
+  READ_AHEAD_BYTES,
+  VERY_LARGE_BYTES,
+} from "../model/limits.ts";
 
 export interface Wish {
   /** Fetch up to here now. */
@@ -32,7 +38,7 @@ export class ReadAhead {
     const reader = this.#whose(position, end);
     if (!missed)
       return { reach: end, ahead: reader.window >= HYDRATE_RANGE_BYTES ? reader.next + READ_AHEAD_BYTES : end };
-    reader.window = reader.window === 0 ? FIRST_FETCH_BYTES : Math.min(4 * reader.window, HYDRATE_RANGE_BYTES);
+    reader.window = reader.window === 0 ? firstFetch(position, size) : Math.min(4 * reader.window, HYDRATE_RANGE_BYTES);
     const reach = Math.max(end, position + reader.window);
     return { reach, ahead: reader.window >= HYDRATE_RANGE_BYTES ? position + READ_AHEAD_BYTES : reach };
   }
@@ -44,4 +50,13 @@ export class ReadAhead {
     this.#readers = [...this.#readers.slice(1 - READERS_MAX), reader];
     return reader;
   }
+}
+
+/**
+ * The beginning of a very large file is mostly read on from: more of it costs nothing against the file, and saves a round trip. So does
+ * all of a file that is not larger than that.
+ */
+function firstFetch(position: number, size: number): number {
+  const more = position === 0 && (size >= VERY_LARGE_BYTES || size <= BEGINNING_FETCH_BYTES);
+  return more ? BEGINNING_FETCH_BYTES : FIRST_FETCH_BYTES;
 }

@@ -138,6 +138,9 @@ export const SESSIONS_ANEW_MAX = 3;
 
 /** What the first read of a place in a file fetches at least; grows fourfold for a reader that goes on from there. */
 export const FIRST_FETCH_BYTES = 256 * 1024;
+/** The same at the beginning of a file from VERY_LARGE_BYTES on, or up to this: a MiB, and what the kernel reads ahead of its reader. */
+export const BEGINNING_FETCH_BYTES = 1280 * 1024;
+export const VERY_LARGE_BYTES = 64 * 1024 ** 2;
 /** How far ahead of a sequential reader bytes are fetched. */
 export const READ_AHEAD_BYTES = 4 * HYDRATE_RANGE_BYTES;
 /** Ranges of one file that are fetched at once when all of it is wanted. */

@@ -35,7 +35,17 @@ import {
   scenarios,
   type Scenario,
 } from "./scenarios.ts";
-import { hashLine, LINE, lines, measureHash } from "./transfer-lines.ts";
+import {
+  curlMs,
+  firstMib,
+  hashLine,
+  LINE,
+  lines,
+  measureHash,
+  SMALL_LINE,
+  smallLine,
+  type Line,
+} from "./transfer-lines.ts";
 
 const wanted = (line: string): boolean => new RegExp(process.env["BENCH_ONLY"] ?? "").test(line);
 /** passthrough_ll works by inode and may cache for a day, passthrough_fh by path, for a second. */
@@ -64,6 +74,7 @@ interface Measured {
   readonly loopMs?: number;
   readonly loopMostMs?: number;
 }
+const MEMORY_LOOK_MS = 50;
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const table = new Map<string, Map<string, Measured[]>>();
 const loads: number[] = [loadavg()[0]!];
@@ -80,7 +91,8 @@ for (let round = 0; round < ROUNDS; round++) {
     for (const [name, start] of mounts) await measurePush(renameScenario, name, start, `1x${RENAMED_FILES}x10`);
   if (wanted(firstListing)) await measureFirstListing();
   if (wanted(uncachedStat)) await measureUncachedStat();
-  if (lines.some(({ name }) => wanted(name))) for (const [name, start] of mounts) await measureLines(name, start);
+  await measureLines(lines, LINE);
+  await measureLines([smallLine], SMALL_LINE);
   if (wanted(hashLine)) note(hashLine, "ours", { ms: await measureHash(), cpuMs: 0 });
 }
 for (const items of MERGE_SIZES) {
@@ -114,12 +126,15 @@ async function measureInPlace(): Promise<void> {
   }
 }
 
-async function measure(scenario: Scenario, contender: Contender, sim: Sim): Promise<void> {
-  await scenario.prepare?.(contender, sim);
+async function measure(scenario: Scenario | Line, contender: Contender, sim: Sim): Promise<void> {
+  if ("prepare" in scenario) await scenario.prepare?.(contender, sim);
   await contender.loopDelay?.();
   const cpuBefore = contender.cpuMs();
-  const ms = await scenario.measure(contender, sim);
+  const measured = await scenario.measure(contender, sim);
+  const [ms, also] = typeof measured === "number" ? [measured] : measured;
   const loop = await contender.loopDelay?.();
+  if ("also" in scenario && scenario.also && also !== undefined)
+    note(scenario.also, contender.name, { ms: also, cpuMs: 0 });
   const late = loop ? { loopMs: loop.p99, loopMostMs: loop.max } : {};
   note(scenario.name, contender.name, { ms, cpuMs: contender.cpuMs() - cpuBefore, ...late });
 }
@@ -143,19 +158,38 @@ async function measurePush(scenario: Scenario, name: string, start: Starter, pop
   }
 }
 
-async function measureLines(name: string, start: Starter): Promise<void> {
-  const sim = await startSim("--connect-proxy", ...LINE);
-  try {
-    const contender = await start(sim);
+/** Each contender on a simulator of its own. */
+async function measureLines(all: readonly Line[], options: readonly string[]): Promise<void> {
+  const due = all.filter((line) => wanted(line.name));
+  for (const [name, start] of due.length > 0 ? mounts : []) {
+    const sim = await startSim("--connect-proxy", ...options);
     try {
-      for (const line of lines.filter((each) => wanted(each.name))) await measure(line, contender, sim);
-      note(`${MEMORY}: large transfers`, name, { ms: contender.memory(), cpuMs: 0 });
+      if (name === "ours" && due.some((line) => line.name === firstMib))
+        note(firstMib, "plain", { ms: await curlMs(sim), cpuMs: 0 });
+      const contender = await start(sim);
+      try {
+        for (const line of due) await measureLine(line, contender, sim);
+      } finally {
+        await contender.stop();
+      }
     } finally {
-      await contender.stop();
+      await sim.stop();
     }
-  } finally {
-    await sim.stop();
   }
+}
+
+async function measureLine(line: Line, contender: Contender, sim: Sim): Promise<void> {
+  const before = contender.memory();
+  let most = before;
+  const timer = setInterval(() => (most = Math.max(most, contender.memory())), MEMORY_LOOK_MS);
+  try {
+    await measure(line, contender, sim);
+  } finally {
+    clearInterval(timer);
+  }
+  if (line.memory === undefined) return;
+  note(line.memory, contender.name, { ms: most, cpuMs: 0 });
+  note(`its growth: ${line.memory}`, contender.name, { ms: Math.max(0, most - before), cpuMs: 0 });
 }
 
 /** The way of one call through the kernel to the mount and back: nothing is remembered. */

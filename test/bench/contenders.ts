@@ -20,6 +20,8 @@ export interface Contender {
   readonly own: string;
   /** The plain folder that is shown, where there is one: what is to be there is put into it directly. */
   readonly behind?: string;
+  /** How long it lets a closed file be before it sends it. */
+  readonly settleMs: number;
   /** Milliseconds from the start of its program until it served. */
   readonly startMs: number;
   /** How late its event loop was since this was asked last, where that can be known. */
@@ -39,11 +41,14 @@ export interface LoopDelay {
 }
 
 const CLIENT_ID = "bench";
+const SETTLE_MS = 3_000;
+/** rclone's default of --vfs-write-back. */
+const RCLONE_SETTLE_MS = 5_000;
 
 export type Starter = (sim: Sim) => Promise<Contender>;
 
 /** TLS through the simulator's proxy, for both mounts alike. */
-function proxyEnv(sim: Sim): NodeJS.ProcessEnv {
+export function proxyEnv(sim: Sim): NodeJS.ProcessEnv {
   const proxy = (sim.ready["proxy"] as string | undefined) ?? sim.url;
   return {
     HTTPS_PROXY: proxy,
@@ -70,7 +75,7 @@ async function startOurs(sim: Sim, options: Readonly<Record<string, string>>): P
   const began = performance.now();
   const mount = await startMount(sim, {
     home,
-    options: { endpoint: "global", client_id: CLIENT_ID, write_back: "3", poll: "30", ...options },
+    options: { endpoint: "global", client_id: CLIENT_ID, write_back: String(SETTLE_MS / 1000), poll: "30", ...options },
     env: {
       ...env,
       NODE_OPTIONS: `--require ${join(repository, "test/bench/loop-delay.cjs")}`,
@@ -82,6 +87,7 @@ async function startOurs(sim: Sim, options: Readonly<Record<string, string>>): P
     name: "ours",
     dir: mount.dir,
     own: "ours",
+    settleMs: SETTLE_MS,
     startMs,
     loopDelay: () => askLoopDelay(mount.pid, loopFile),
     cpuMs: () => cpuMs(mount.pid),
@@ -107,6 +113,7 @@ export const plain: Starter = async () => {
     dir: home,
     own: "plain",
     behind: home,
+    settleMs: 0,
     startMs: 0,
     cpuMs: () => 0,
     memory: () => 0,
@@ -155,6 +162,7 @@ export function rclone(name: string, ...extra: string[]): Starter {
       startMs,
       dir,
       own: name,
+      settleMs: RCLONE_SETTLE_MS,
       cpuMs: () => cpuMs(child.pid!),
       memory: () => anonymousMiB(child.pid!),
       pushed: (cloud, files, prefix) => inCloud(cloud, files, prefix),
@@ -201,6 +209,7 @@ export function example(name: string, onFolder: (folder: string) => readonly str
       dir: onFolder(folder).length > 0 ? dir : join(dir, folder),
       own: name,
       behind: folder,
+      settleMs: 0,
       cpuMs: () => cpuMs(child.pid!),
       memory: () => anonymousMiB(child.pid!),
       pushed: async () => undefined,

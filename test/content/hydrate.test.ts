@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { manualClock } from "../../src/base/clock.ts";
 import type { ItemKey } from "../../src/model/ids.ts";
 import {
+  BEGINNING_FETCH_BYTES,
   FIRST_FETCH_BYTES,
   HYDRATE_RANGE_BYTES,
   READ_AHEAD_BYTES,
@@ -43,6 +44,19 @@ onDisk("the first read of a large file fetches little; a sequential reader is fe
   await until(() => requests.some(({ end }) => end >= 6 * MiB + READ_AHEAD_BYTES / 2));
   assert.equal(disk.content.have(node), "some");
   await source.close();
+});
+
+onDisk("the beginning of a very large file comes in one request, nothing else of it does", {}, async (disk) => {
+  const { node, bytes } = large(disk, 65 * MiB);
+  const source = disk.content.open(node);
+  for (let at = 0; at < MiB; at += 65_536) equal(value(await source.read(at, 65_536)), bytes.subarray(at, at + 65_536));
+  equal(value(await source.read(50 * MiB, 10)), bytes.subarray(50 * MiB, 50 * MiB + 10));
+  await source.close();
+  const asked = disk.world.origin.requests.map(({ start, end }) => [start, end - start]);
+  assert.deepEqual(asked, [
+    [0, BEGINNING_FETCH_BYTES],
+    [50 * MiB, FIRST_FETCH_BYTES],
+  ]);
 });
 
 onDisk("reads far apart fetch only around themselves", {}, async (disk) => {
