@@ -12,6 +12,7 @@ import { EVICT_TO_FRACTION } from "../model/limits.ts";
 import type { Reader, Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
 import { bytesOf, type Cache } from "./cache.ts";
+import { diskFault } from "./files.ts";
 
 export interface EvictOptions {
   readonly store: Store;
@@ -90,10 +91,21 @@ export class Evictor {
     let freed = 0;
     for (const node of this.#candidates()) {
       if (freed >= wanted || this.#ended) break;
-      freed += await this.#options.cache.drop(node);
+      freed += await this.#drop(node);
     }
     this.#options.log.trace("evicted clean bytes", { wanted, freed });
     return freed;
+  }
+
+  /** What the disk does not let go stays: that is no reason to stop. */
+  async #drop(node: ItemKey): Promise<number> {
+    try {
+      return await this.#options.cache.drop(node);
+    } catch (error) {
+      diskFault(error, "evicting clean bytes");
+      this.#options.log.trace("clean bytes could not be evicted", { node, error });
+      return 0;
+    }
   }
 
   /** What may go, first what should go first. */

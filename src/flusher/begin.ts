@@ -9,6 +9,7 @@ import type { Step } from "../merge/merge.ts";
 import type { CTag, ETag, ItemId, ItemKey } from "../model/ids.ts";
 import { blobVersion, type MirrorItem } from "../model/item.ts";
 import { fold } from "../model/name.ts";
+import { isLocalOnly } from "../store/local-only.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { mirrorAt, viewLocal, type LocalView } from "../store/tree.ts";
 import { markInflight } from "./op-states.ts";
@@ -100,6 +101,8 @@ function createOf(
 ): Request | undefined {
   const parent = read.mirror.get(step.parent)?.id;
   if (parent === undefined || mirrorAt(read, step.parent, fold(step.name)) !== undefined) return undefined;
+  // A person may have said so since the plan was made; names that stay here the plan knows.
+  if (isLocalOnly(read, step.node, [])) return undefined;
   if (step.action === "createFolder") return { action: "createFolder", parent, name: step.name };
   if (!frozen || blobOf(read, step) === undefined) return undefined;
   return { action: "createFile", parent, name: step.name, mtime: step.mtime, frozen };

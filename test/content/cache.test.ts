@@ -1,5 +1,6 @@
 /** The cache folder: wiped, truncated, rotten, superseded, full, and found again. */
 import assert from "node:assert/strict";
+import { promises } from "node:fs";
 import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manualClock } from "../../src/base/clock.ts";
@@ -273,6 +274,31 @@ onDisk(
     await until(() => disk.content.have(not) === "none");
     assert.equal(disk.content.have(kept), "all");
     assert.equal(disk.content.have(third), "all");
+  },
+);
+
+onDisk(
+  "an eviction that the disk refuses stops nothing: reads and writes go on, and it is tried again",
+  { cacheSizeBytes: 250_000, clock: manualClock() },
+  async (disk) => {
+    const real = promises.unlink;
+    let refused = 0;
+    promises.unlink = async (path) => {
+      if (!String(path).startsWith(disk.cacheDir)) return real(path);
+      refused++;
+      throw Object.assign(new Error("EROFS"), { code: "EROFS" });
+    };
+    try {
+      for (let i = 0; i < 4; i++) value(await disk.content.hydrate(disk.world.cloud(`f${i}`, noise(100_000, i))));
+      await until(() => refused > 0);
+      const node = await disk.world.create("own");
+      await disk.world.write(node, text("bytes"));
+      equal(await disk.world.read(node), text("bytes"));
+    } finally {
+      promises.unlink = real;
+    }
+    value(await disk.content.hydrate(disk.world.cloud("last", noise(100_000, 9))));
+    await until(async () => (await cleanBytes(disk)) <= 250_000);
   },
 );
 
