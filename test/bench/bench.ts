@@ -33,6 +33,7 @@ import {
   RENAMED_FILES,
   renameScenario,
   scenarios,
+  type Group,
   type Scenario,
 } from "./scenarios.ts";
 import {
@@ -58,7 +59,7 @@ const contenders = (
     ["plain", plain],
     ["ours", ours],
     ["rclone", rclone("rclone", "--vfs-cache-mode", "full")],
-    ...(hasExamples ? EXAMPLES.filter(([name]) => name !== "passthrough_ll" || canOpen(30_000)) : []),
+    ...(hasExamples ? EXAMPLES.filter(([name]) => name !== "passthrough_ll" || canOpen(15_000)) : []),
   ] satisfies readonly (readonly [string, Starter])[]
 ).filter(([name]) => new RegExp(process.env["BENCH_WHO"] ?? "").test(name));
 /** Those with a cloud. */
@@ -83,8 +84,9 @@ const UNCACHED_STATS = 10_000;
 const uncachedStat = `stat of one file, ${UNCACHED_STATS} times, nothing cached by the kernel`;
 const MEMORY = "private memory after all that (MiB)";
 const inPlace = scenarios.filter(({ name }) => wanted(name));
+const groups = new Set(inPlace.flatMap(({ group }) => group ?? []));
 for (let round = 0; round < ROUNDS; round++) {
-  if (inPlace.length > 0 || wanted(MEMORY)) await measureInPlace();
+  for (const group of groups) await measureGroup(group);
   if (wanted(pushScenario.name)) for (const [name, start] of mounts) await measurePush(pushScenario, name, start);
   if (wanted(manyScenario.name)) for (const [name, start] of asDelivered) await measurePush(manyScenario, name, start);
   if (wanted(renameScenario.name))
@@ -103,20 +105,20 @@ for (const items of MERGE_SIZES) {
 }
 print();
 
-/** One simulator with one tree for all; what is written goes into a folder of each contender's own. */
-async function measureInPlace(): Promise<void> {
-  const needs = new Set(inPlace.map((scenario) => scenario.needs));
+/** One simulator with one tree for all contenders, and a mount for each; what is written goes into a folder of each one's own. */
+async function measureGroup(group: Group): Promise<void> {
+  const inGroup = inPlace.filter((scenario) => scenario.group === group);
   const sim = await startSim("--connect-proxy");
   try {
-    if (mounts.length > 0) await seed(sim, needs);
+    if (mounts.length > 0) await seed(sim, group);
     for (const [name, start] of contenders) {
       const contender = await start(sim);
       try {
-        if (contender.behind !== undefined) seedPlain(contender.behind, needs);
+        if (contender.behind !== undefined) seedPlain(contender.behind, group);
         else note(mountTime, name, { ms: contender.startMs, cpuMs: contender.cpuMs() });
         mkdirSync(join(contender.dir, contender.own));
-        for (const scenario of inPlace) await measure(scenario, contender, sim);
-        note(MEMORY, name, { ms: contender.memory(), cpuMs: 0 });
+        for (const scenario of inGroup) await measure(scenario, contender, sim);
+        note(`${MEMORY}: ${group}`, name, { ms: contender.memory(), cpuMs: 0 });
       } finally {
         await contender.stop();
       }
@@ -238,8 +240,8 @@ async function measureFirstListing(): Promise<void> {
   }
 }
 
-async function seed(sim: Sim, needs: ReadonlySet<Scenario["needs"]>): Promise<void> {
-  const jobs = [...contents(needs)].map(
+async function seed(sim: Sim, group: Group): Promise<void> {
+  const jobs = [...contents(group)].map(
     ([path, bytes]) =>
       () =>
         sim.put(path, bytes),
@@ -247,19 +249,19 @@ async function seed(sim: Sim, needs: ReadonlySet<Scenario["needs"]>): Promise<vo
   while (jobs.length > 0) await Promise.all(jobs.splice(0, 50).map((job) => job()));
 }
 
-function seedPlain(dir: string, needs: ReadonlySet<Scenario["needs"]>): void {
-  for (const [path, bytes] of contents(needs)) {
+function seedPlain(dir: string, group: Group): void {
+  for (const [path, bytes] of contents(group)) {
     mkdirSync(join(dir, path, ".."), { recursive: true });
     writeFileSync(join(dir, path), bytes);
   }
 }
 
-function* contents(needs: ReadonlySet<Scenario["needs"]>): Generator<[string, string | Uint8Array]> {
-  if (needs.has("tree"))
+function* contents(group: Group): Generator<[string, string | Uint8Array]> {
+  if (group === "tree")
     for (let folder = 0; folder < 100; folder++)
       for (let file = 0; file < 100; file++) yield [`tree/d${folder}/f${file}`, `content of ${folder}/${file}`];
-  if (needs.has("flat")) for (let file = 0; file < 10_000; file++) yield [`flat/f${file}`, "x"];
-  if (needs.has("cold")) yield [COLD_FILE, Buffer.alloc(LARGE_MIB * 1024 * 1024, 5)];
+  if (group === "flat") for (let file = 0; file < 10_000; file++) yield [`flat/f${file}`, "x"];
+  if (group === "bytes") yield [COLD_FILE, Buffer.alloc(LARGE_MIB * 1024 * 1024, 5)];
 }
 
 function note(line: string, name: string, measured: Measured): void {

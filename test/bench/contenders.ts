@@ -18,6 +18,8 @@ export interface Contender {
   readonly dir: string;
   /** The folder in `dir` that it writes to. */
   readonly own: string;
+  /** Where it is mounted, if it is. */
+  readonly mountpoint?: string;
   /** The plain folder that is shown, where there is one: what is to be there is put into it directly. */
   readonly behind?: string;
   /** How long it lets a closed file be before it sends it. */
@@ -86,6 +88,7 @@ async function startOurs(sim: Sim, options: Readonly<Record<string, string>>): P
   return {
     name: "ours",
     dir: mount.dir,
+    mountpoint: mount.dir,
     own: "ours",
     settleMs: SETTLE_MS,
     startMs,
@@ -161,6 +164,7 @@ export function rclone(name: string, ...extra: string[]): Starter {
       name,
       startMs,
       dir,
+      mountpoint: dir,
       own: name,
       settleMs: RCLONE_SETTLE_MS,
       cpuMs: () => cpuMs(child.pid!),
@@ -207,6 +211,7 @@ export function example(name: string, onFolder: (folder: string) => readonly str
       name,
       startMs: performance.now() - began,
       dir: onFolder(folder).length > 0 ? dir : join(dir, folder),
+      mountpoint: dir,
       own: name,
       behind: folder,
       settleMs: 0,

@@ -25,69 +25,127 @@ import { run } from "../support/mount-process.ts";
 import type { Sim } from "../support/sim-process.ts";
 import type { Contender } from "./contenders.ts";
 
+/**
+ * Scenarios of one group run on one mount in this order; each group has a mount of its own. What the drive has there: 100 folders of 100 files,
+ * one folder of 10,000, nothing, one large file.
+ */
+export type Group = "tree" | "flat" | "files" | "bytes";
+
 export interface Scenario {
   readonly name: string;
-  /** What of the seeded drive it is about: 100 folders of 100 files, one folder of 10,000, one large file. */
-  readonly needs?: "tree" | "flat" | "cold";
+  readonly group?: Group;
   /** Work done in the folder before the clock runs. */
   prepare?(contender: Contender, sim: Sim): Promise<void>;
   measure(contender: Contender, sim: Sim): Promise<number>;
 }
 
 const MIB = 1024 * 1024;
+const FORGOTTEN = "cold: known to the mount, not to the kernel";
 export const LARGE_MIB = Number(process.env["BENCH_LARGE_MIB"] ?? 256);
+const FILES = 5_000;
+const READERS = 4;
 
 /** A large file that the mount has nothing of. */
 export const COLD_FILE = "cold/large.bin";
 
-/** On one mount, in this order: the first `find` and the first read are the cold ones. */
-export const scenarios: readonly Scenario[] = [
+/** The kernel is made to forget names and attributes by a remount, which is for root. */
+const canForget = process.geteuid?.() === 0;
+
+const all: readonly Scenario[] = [
+  ...looks("tree", "find -printf %s, 10k files in 100 folders", (c) =>
+    program("find", join(c.dir, "tree"), "-printf", "%s\n"),
+  ),
+  { name: "stat, 5,000 different files", group: "tree", measure: (c) => timed(() => statMany(c.dir)) },
+  ...looks("flat", "ls -l, 10k files in one folder", (c) => program("ls", "-l", join(c.dir, "flat"))),
+  { name: `create ${FILES} files of 1 KiB`, group: "files", measure: (c) => timed(() => createSmall(small(c), FILES)) },
   {
-    name: "find -printf %s, 10k files in 100 folders, cold",
-    needs: "tree",
-    measure: (c) => timed(() => program("find", join(c.dir, "tree"), "-printf", "%s\n")),
+    name: `rename ${FILES} files`,
+    group: "files",
+    prepare: hasSmall,
+    measure: (c) => timed(() => renameAll(small(c))),
   },
   {
-    name: "find -printf %s, 10k files, warm",
-    needs: "tree",
-    measure: (c) => timed(() => program("find", join(c.dir, "tree"), "-printf", "%s\n")),
-  },
-  {
-    name: "ls -l, 10k files in one folder, cold",
-    needs: "flat",
-    measure: (c) => timed(() => program("ls", "-l", join(c.dir, "flat"))),
-  },
-  {
-    name: "ls -l, 10k files in one folder, warm",
-    needs: "flat",
-    measure: (c) => timed(() => program("ls", "-l", join(c.dir, "flat"))),
-  },
-  { name: "stat, 5,000 different files", needs: "tree", measure: (c) => timed(() => statMany(c.dir)) },
-  {
-    name: `write ${LARGE_MIB} MiB in sequence (300 MB/s: ${Math.round((LARGE_MIB * MIB) / 300_000)} ms)`,
-    measure: (c) => timed(() => writeLarge(large(c))),
-  },
-  { name: `read ${LARGE_MIB} MiB in sequence, warm`, prepare: has, measure: (c) => timed(() => readLarge(large(c))) },
-  { name: "read 4 KiB at random, 5,000 times", prepare: has, measure: (c) => timed(() => readRandom(large(c))) },
-  {
-    name: `read ${LARGE_MIB} MiB in sequence, cold`,
-    needs: "cold",
-    measure: (c) => timed(() => readLarge(join(c.dir, COLD_FILE))),
-  },
-  { name: "create 2,000 files of 1 KiB", measure: (c) => timed(() => createSmall(small(c), 2_000)) },
-  {
-    name: "delete 2,000 files",
-    prepare: async (c) => void (existsSync(small(c)) || createSmall(small(c), 2_000)),
+    name: `delete ${FILES} files`,
+    group: "files",
+    prepare: hasSmall,
     measure: (c) => timed(() => deleteAll(small(c))),
   },
+  { name: "mkdir, 1,000 folders", group: "files", measure: (c) => timed(() => makeFolders(join(c.dir, c.own))) },
+  {
+    name: `write ${LARGE_MIB} MiB in sequence (300 MB/s: ${Math.round((LARGE_MIB * MIB) / 300_000)} ms)`,
+    group: "bytes",
+    measure: (c) => timed(() => writeLarge(large(c))),
+  },
+  ...reads("in the kernel's memory", hasLarge),
+  ...reads("not in the kernel's memory", hasLargeOnDisk),
+  {
+    name: `read ${LARGE_MIB} MiB in sequence, cold`,
+    group: "bytes",
+    measure: (c) => timed(() => readLarge(join(c.dir, COLD_FILE))),
+  },
 ];
+
+export const scenarios = all.filter(({ name }) => canForget || !name.includes(FORGOTTEN));
+
+/** The first time, then with a kernel that knows nothing and a mount that knows all, then again. */
+function looks(group: Group, name: string, work: (c: Contender) => Promise<void>): Scenario[] {
+  const measure = (c: Contender): Promise<number> => timed(() => work(c));
+  const forgotten = async (c: Contender): Promise<void> => {
+    await work(c);
+    await forget(c);
+  };
+  return [
+    { name: `${name}, first after the mount began`, group, measure },
+    { name: `${name}, ${FORGOTTEN}`, group, prepare: forgotten, measure },
+    { name: `${name}, warm`, group, prepare: work, measure },
+  ];
+}
+
+/** Of bytes that are on this machine. */
+function reads(where: string, prepare: (c: Contender) => Promise<void>): Scenario[] {
+  const group = "bytes";
+  return [
+    {
+      name: `read ${LARGE_MIB} MiB in sequence, ${where}`,
+      group,
+      prepare,
+      measure: (c) => timed(() => readLarge(large(c))),
+    },
+    {
+      name: `read ${LARGE_MIB} MiB, ${READERS} readers a part each, ${where}`,
+      group,
+      prepare,
+      measure: (c) => timed(() => readInParallel(large(c))),
+    },
+    {
+      name: `read 4 KiB at random, 5,000 times, ${where}`,
+      group,
+      prepare,
+      measure: (c) => timed(() => readRandom(large(c))),
+    },
+  ];
+}
 
 const small = (c: Contender): string => join(c.dir, c.own, "small");
 const large = (c: Contender): string => join(c.dir, c.own, "large.bin");
 
 /** The large file is there, also when only the lines that read it were asked for. */
-async function has(c: Contender): Promise<void> {
+async function hasLarge(c: Contender): Promise<void> {
   if (!existsSync(large(c))) writeLarge(large(c));
+}
+
+async function hasLargeOnDisk(c: Contender): Promise<void> {
+  await hasLarge(c);
+  await program("dd", `if=${large(c)}`, "iflag=nocache", "count=0", "status=none"); // drops what is cached of all of it
+}
+
+async function hasSmall(c: Contender): Promise<void> {
+  if (!existsSync(small(c))) createSmall(small(c), FILES);
+}
+
+/** The kernel drops all names and attributes of this one filesystem that nobody uses, and tells the mount. */
+export async function forget({ mountpoint }: Pick<Contender, "mountpoint">): Promise<void> {
+  if (mountpoint !== undefined) await program("mount", "-i", "-o", "remount", mountpoint);
 }
 
 export const mountTime = "from the start of the program to an answer of the mount";
@@ -155,6 +213,22 @@ function readLarge(path: string): void {
   for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) total += read;
   if (total !== LARGE_MIB * MIB) throw new Error(`${path}: ${total} bytes`);
   closeSync(file);
+}
+
+/** Each its own part, as programs of their own. */
+async function readInParallel(path: string): Promise<void> {
+  const part = LARGE_MIB / READERS;
+  const reader = (i: number): Promise<void> =>
+    program("dd", `if=${path}`, "of=/dev/null", "bs=1M", `skip=${i * part}`, `count=${part}`, "status=none");
+  await Promise.all(Array.from({ length: READERS }, (_, i) => reader(i)));
+}
+
+function renameAll(dir: string): void {
+  for (const name of readdirSync(dir)) renameSync(join(dir, name), join(dir, `${name}.renamed`));
+}
+
+function makeFolders(dir: string): void {
+  for (let i = 0; i < 1_000; i++) mkdirSync(join(dir, `folder-${i}`));
 }
 
 function readRandom(path: string): void {
