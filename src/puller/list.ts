@@ -1,11 +1,13 @@
 /**
- * Lists a folder that somebody opens before the enumeration has reached it: all pages of its children, applied in one batch that
- * marks it as listed. One request for all who ask at the same time, with a deadline; a fault at once while the cloud cannot be reached.
+ * Lists a folder that somebody opens before the enumeration has reached it: all pages of its children, applied in small parts, the
+ * last of which marks it as listed. One request for all who ask at the same time, with a deadline; a fault at once while the cloud cannot be reached.
  */
+import { breathe } from "../base/loop.ts";
 import { ok, type Result } from "../base/result.ts";
-import type { CloudChange } from "../model/change.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import { ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
+import type { CloudItem } from "../model/item.ts";
+import { ENUMERATE_STEP_ITEMS } from "../model/limits.ts";
 import type { Reader } from "../store/store.ts";
 import { rootId } from "./account.ts";
 import { strongReads } from "./absorb.ts";
@@ -51,16 +53,31 @@ function withDeadline(
 async function listNow(pulling: Pulling, folder: ItemKey, signal: AbortSignal): Promise<Result<undefined, Fault>> {
   const id = folder === ROOT ? await rootId(pulling, signal) : idOf(pulling, folder);
   if (!id.ok) return id;
-  const changes: CloudChange[] = [];
   for (let link: string | undefined, first = true; first || link !== undefined; first = false) {
     const page = await pulling.drive.children(id.value, link, signal);
     if (!page.ok) return notThere(pulling, { folder: id.value, why: page.fault }, signal);
-    for (const item of page.value.items) changes.push({ deleted: false, item });
+    const taken = await takeItems(pulling, page.value.items, signal);
+    if (!taken.ok) return taken;
     if (page.value.next !== undefined && page.value.next === link)
       return fault("garbled", "a page of a listing leads to itself");
     link = page.value.next;
   }
-  return pulling.absorb({ changes, listed: [id.value] }, signal);
+  return pulling.absorb({ changes: [], listed: [id.value] }, signal);
+}
+
+/** Some at a time, with everything else in between: a folder may have tens of thousands. It counts as listed when all are there. */
+async function takeItems(
+  pulling: Pulling,
+  items: readonly CloudItem[],
+  signal: AbortSignal,
+): Promise<Result<undefined, Fault>> {
+  for (let at = 0; at < items.length; at += ENUMERATE_STEP_ITEMS) {
+    const changes = items.slice(at, at + ENUMERATE_STEP_ITEMS).map((item) => ({ deleted: false, item }) as const);
+    const part = await pulling.absorb({ changes }, signal);
+    if (!part.ok) return part;
+    await breathe();
+  }
+  return ok();
 }
 
 function idOf(pulling: Pulling, folder: ItemKey): Result<ItemId, Fault> {

@@ -42,7 +42,7 @@ class Iteration<V> {
   private shown = 0;
   private last: Key | undefined;
   private left: number;
-  private chunk = FIRST_CHUNK;
+  private chunk: number;
   private readonly range: Range<Key>;
   private readonly fetch: Fetch<V>;
 
@@ -50,6 +50,7 @@ class Iteration<V> {
     this.range = range;
     this.fetch = fetch;
     this.left = range.limit ?? Infinity;
+    this.chunk = Math.min(range.expect ?? FIRST_CHUNK, LARGEST_CHUNK);
   }
 
   next(): Entry<V> | undefined {

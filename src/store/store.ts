@@ -23,6 +23,8 @@ export interface Range<K> {
   /** Last key, excluded. */
   readonly end?: K;
   readonly limit?: number;
+  /** About so many will be looked at: fetched at once. */
+  readonly expect?: number;
   /** From the last to the first; `start` and `end` keep their meaning of lower and upper bound. */
   readonly reverse?: boolean;
 }

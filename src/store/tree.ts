@@ -27,7 +27,15 @@ export interface LocalView {
 /** The node as the mount shows it, or undefined when it is not there. The root is always there, also before the cloud was ever asked. */
 export function viewLocal(read: Reader, node: ItemKey): LocalView | undefined {
   const mirror = read.mirror.get(node);
-  const row = read.local.get(node);
+  return viewOf(node, mirror, read.local.get(node));
+}
+
+/** The node as its rows in both trees say. */
+export function viewOf(
+  node: ItemKey,
+  mirror: MirrorItem | undefined,
+  row: LocalItem | LocalGone | undefined,
+): LocalView | undefined {
   if (row) return isGone(row) ? undefined : fromLocal(node, row, mirror);
   if (mirror) return fromMirror(node, mirror);
   return node === ROOT ? UNKNOWN_ROOT : undefined;
@@ -54,20 +62,31 @@ export function localAt(read: Reader, parent: ItemKey, name: Folded): ItemKey | 
 
 /** Children of a folder in Local, in the code point order of their folded names, those after `after` only. */
 export function* localChildren(read: Reader, parent: ItemKey, after?: Folded): Iterable<ItemKey> {
-  const overlay = entries(read.localSlots, parent, after);
+  for (const [, node] of localEntries(read, parent, after)) yield node;
+}
+
+/** The same with their folded names; about `expect` of them will be looked at. */
+export function* localEntries(
+  read: Reader,
+  parent: ItemKey,
+  after?: Folded,
+  expect?: number,
+): Iterable<readonly [Folded, ItemKey]> {
+  const overlay = entries(read.localSlots, parent, after, expect);
   try {
     let own = overlay.next();
-    for (const [name, node] of entries(read.mirrorSlots, parent, after)) {
+    for (const entry of entries(read.mirrorSlots, parent, after, expect)) {
+      const [name] = entry;
       for (; !own.done && byCodePoint(own.value[0], name) < 0; own = overlay.next())
-        if (own.value[1] !== 0) yield own.value[1];
+        if (own.value[1] !== 0) yield [own.value[0], own.value[1]];
       if (own.done || own.value[0] !== name) {
-        yield node;
+        yield entry;
         continue;
       }
-      if (own.value[1] !== 0) yield own.value[1];
+      if (own.value[1] !== 0) yield [name, own.value[1]];
       own = overlay.next();
     }
-    for (; !own.done; own = overlay.next()) if (own.value[1] !== 0) yield own.value[1];
+    for (; !own.done; own = overlay.next()) if (own.value[1] !== 0) yield [own.value[0], own.value[1]];
   } finally {
     overlay.return(undefined);
   }
@@ -274,8 +293,10 @@ function* entries<V>(
   table: Table<readonly [ItemKey, Folded], V>,
   parent: ItemKey,
   after = "" as Folded,
+  expect?: number,
 ): Generator<readonly [Folded, V], undefined> {
-  const range = { start: [parent, after] as const, end: [itemKey(parent + 1), "" as Folded] as const };
+  const bounds = { start: [parent, after] as const, end: [itemKey(parent + 1), "" as Folded] as const };
+  const range = expect === undefined ? bounds : { ...bounds, expect };
   for (const [slot, value] of table.range(range)) if (slot[1] !== after) yield [slot[1], value];
   return undefined;
 }

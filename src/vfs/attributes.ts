@@ -9,6 +9,7 @@ import { fault } from "../model/fault.ts";
 import type { HandleId, ItemKey } from "../model/ids.ts";
 import type { Facts, Time } from "../model/item.ts";
 import { FILE_BYTES_MAX } from "../model/limits.ts";
+import type { CachedRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
 import { rowOf, setFacts, type Core } from "./core.ts";
@@ -32,7 +33,21 @@ export function getattr(core: Core, node: ItemKey, handle?: HandleId): Answer<At
 
 /** `source`: the bytes to tell the size of; without, those of the node's current content. */
 export function attributes(core: Core, view: LocalView, facts: Facts, source?: Source): Attributes {
+  const isClean = view.kind === "file" && view.content.from === "cloud";
+  return attributesOf(core, view, { facts, cached: isClean ? core.read.cached.get(view.node) : undefined }, source);
+}
+
+/** What is known of a node besides its place. */
+export interface NodeRows {
+  readonly facts: Facts | undefined;
+  readonly cached: CachedRow | undefined;
+}
+
+const NO_FACTS: Facts = {};
+
+export function attributesOf(core: Core, view: LocalView, rows: NodeRows, source?: Source): Attributes {
   const { node, kind, content } = view;
+  const facts = rows.facts ?? NO_FACTS;
   const bytes = source ?? (content.from === "blob" ? core.content.openBlob(content.blob) : undefined);
   const size = kind === "folder" ? 0 : (bytes?.size ?? view.size);
   const unsaved = bytes?.blob === undefined ? undefined : core.files.unsaved.get(bytes.blob);
@@ -44,7 +59,7 @@ export function attributes(core: Core, view: LocalView, facts: Facts, source?: S
     uid: core.uid,
     gid: core.gid,
     size,
-    blocks: kind === "folder" ? 0 : Math.ceil(bytesHere(core, view, size) / 512),
+    blocks: kind === "folder" ? 0 : Math.ceil(bytesHere(view, size, rows.cached) / 512),
     links: kind === "folder" ? 2 : 1,
     mtime,
     ctime: unsaved ?? facts.ctime ?? mtime,
@@ -53,9 +68,9 @@ export function attributes(core: Core, view: LocalView, facts: Facts, source?: S
 }
 
 /** Unpushed bytes are all here; of clean ones those that content has fetched. */
-function bytesHere(core: Core, view: LocalView, size: number): number {
+function bytesHere(view: LocalView, size: number, cached: CachedRow | undefined): number {
   if (view.content.from === "blob") return size;
-  const ranges = core.read.cached.get(view.node)?.ranges ?? [];
+  const ranges = cached?.ranges ?? [];
   let here = 0;
   for (let i = 0; i + 1 < ranges.length; i += 2) here += ranges[i + 1]! - ranges[i]!;
   return Math.min(here, size);

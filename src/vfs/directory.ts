@@ -6,8 +6,9 @@ import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
 import type { Folded, ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
-import { changeTrees, localAt, localChildren, newNode, viewLocal, type LocalView } from "../store/tree.ts";
-import { attributes, touchFolder } from "./attributes.ts";
+import { listChildren, type Child } from "../store/children.ts";
+import { changeTrees, localAt, newNode, viewLocal } from "../store/tree.ts";
+import { attributes, attributesOf, touchFolder } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
 import { record } from "./pending.ts";
@@ -27,7 +28,7 @@ export function readdir(
 ): Reply<readonly DirectoryEntry[]> {
   const here = folderAt(core, folder);
   if (!here.ok) return here;
-  return whenListed(core, folder, () => ok(entries(core, folder, after as Folded | undefined, most)));
+  return whenListed(core, folder, () => ok(children(core, folder, after, most).map(entry)));
 }
 
 export function readdirPlus(
@@ -38,32 +39,20 @@ export function readdirPlus(
 ): Reply<readonly FullDirectoryEntry[]> {
   const here = folderAt(core, folder);
   if (!here.ok) return here;
-  return whenListed(core, folder, () =>
-    ok(
-      views(core, folder, after as Folded | undefined, most).map((view) => ({
-        ...entry(view),
-        attributes: attributes(core, view, core.read.facts.get(view.node) ?? {}),
-      })),
-    ),
-  );
+  return whenListed(core, folder, () => ok(children(core, folder, after, most).map((child) => full(core, child))));
 }
 
-function entries(core: Core, folder: ItemKey, after: Folded | undefined, most: number): DirectoryEntry[] {
-  return views(core, folder, after, most).map(entry);
+function children(core: Core, folder: ItemKey, after: string | undefined, most: number): readonly Child[] {
+  return listChildren(core.read, folder, after as Folded | undefined, most);
 }
 
-function views(core: Core, folder: ItemKey, after: Folded | undefined, most: number): LocalView[] {
-  const found: LocalView[] = [];
-  if (most <= 0) return found;
-  for (const node of localChildren(core.read, folder, after)) {
-    found.push(viewLocal(core.read, node)!);
-    if (found.length >= most) break;
-  }
-  return found;
+function full(core: Core, child: Child): FullDirectoryEntry {
+  const { name, node, kind } = child.view;
+  return { name, inode: node, kind, cookie: child.folded, attributes: attributesOf(core, child.view, child) };
 }
 
-function entry({ name, node, kind }: LocalView): DirectoryEntry {
-  return { name, inode: node, kind, cookie: fold(name) };
+function entry({ folded, view }: Child): DirectoryEntry {
+  return { name: view.name, inode: view.node, kind: view.kind, cookie: folded };
 }
 
 export function mkdir(core: Core, parent: ItemKey, name: string, mode: number): Reply<Attributes> {

@@ -66,6 +66,31 @@ test("puller: a folder that is opened is listed at once, with one request for al
   await world.stop();
 });
 
+test("puller: a large folder is listed in small parts, and counts as listed when all is there", async () => {
+  const world = new World("list-large", { pageItems: 3 * ENUMERATE_STEP_ITEMS });
+  const web = world.cloud.as("web");
+  const files = 3 * ENUMERATE_STEP_ITEMS;
+  for (let f = 0; f < files; f++) web.put(`large/f${f}`, "x");
+  const device = world.device("laptop");
+  const feed = device.drive.hold({ call: "changes", moment: "before" });
+  assert.ok((await world.wait(device.puller.list(ROOT), 10_000)).ok);
+  const large = device.at("large");
+  const names = (): number => device.names("large").length;
+  const seen = new Set<number>();
+  const listed = (): boolean => device.store.read.listed.get(large) !== undefined;
+  const look = (): void => {
+    seen.add(names());
+    if (!listed()) setImmediate(look);
+  };
+  look();
+  assert.ok((await world.wait(device.puller.list(large), 10_000)).ok);
+  assert.ok(listed());
+  assert.equal(names(), files);
+  assert.ok(seen.size >= 3, `others have their turn between the parts: ${[...seen].join(" ")}`);
+  feed.release();
+  await world.stop();
+});
+
 test("puller: an unknown folder is a fault offline, at once and without a request, never empty", async () => {
   const world = new World("list-offline");
   fill(world, 2, 2);

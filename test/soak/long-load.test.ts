@@ -27,7 +27,8 @@ interface Sample {
 }
 
 test(`long load: ${minutes} minutes leave memory and descriptors as they were (SEED=${seed})`, async (t) => {
-  const sim = await startSim("--latency", "5");
+  // A drive so large that no deletions are held.
+  const sim = await startSim("--latency", "5", "--populate", "30x100x100");
   const mount = await startMount(sim, { options: { cache_size: "4M", poll: "2", write_back: "0.5" } });
   try {
     const end = Date.now() + minutes * 60_000;

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { blobId, folded, itemId, itemKey, ROOT, type ItemKey } from "../../src/model/ids.ts";
+import { blobId, folded, itemId, itemKey, ROOT, type Folded, type ItemKey } from "../../src/model/ids.ts";
 import type { LocalItem, MirrorItem } from "../../src/model/item.ts";
 import { fold } from "../../src/model/name.ts";
+import { listChildren } from "../../src/store/children.ts";
 import { checkStore } from "../../src/store/check.ts";
 import { memoryStore, type MemoryStore } from "../../src/store/memory-store.ts";
 import type { Reader } from "../../src/store/store.ts";
@@ -30,6 +31,47 @@ interface Model {
   /** Null: gone. */
   readonly local: Map<ItemKey, LocalItem | null>;
 }
+
+/** A listing says of each child what its rows say, whether ranges were read for it or rows. */
+function assertListed(read: Reader, parent: ItemKey, children: readonly ItemKey[]): void {
+  const listed = listChildren(read, parent, undefined, children.length);
+  assert.deepEqual(
+    listed,
+    children.map((node) => {
+      const view = viewLocal(read, node)!;
+      return { folded: fold(view.name), view, facts: read.facts.get(node), cached: read.cached.get(node) };
+    }),
+  );
+}
+
+test("tree: a listing of children with neighbouring numbers and of scattered ones, page by page, with facts and cached bytes", () => {
+  for (const step of [1, 50]) {
+    const store = freshStore();
+    const nodes = Array.from({ length: 40 }, (_, i) => itemKey(1_000 + i * step));
+    store.transact((tx) => {
+      const changes = nodes.map((node, i): [ItemKey, NodeChange] => [
+        node,
+        i % 5 === 0
+          ? { local: { kind: "file", parent: ROOT, name: `n${i}`, mtime: 1, content: { from: "cloud" } } }
+          : { mirror: item(ROOT, { id: `i${i}`, name: `n${i}`, kind: "file" }) },
+      ]);
+      changeTrees(tx, new Map(changes));
+      changeTrees(tx, new Map([[nodes[6]!, { local: null }]]));
+      tx.facts.put(nodes[3]!, { mode: 0o600 });
+      tx.cached.put(nodes[4]!, { version: "v", size: 3, ranges: [0, 3], durable: true, usedAt: 1 });
+    });
+    assertListed(store.read, ROOT, [...localChildren(store.read, ROOT)]);
+    const paged: ItemKey[] = [];
+    for (let after: Folded | undefined; ;) {
+      const page = listChildren(store.read, ROOT, after, 7);
+      paged.push(...page.map(({ view }) => view.node));
+      after = page.at(-1)?.folded;
+      if (page.length < 7) break;
+    }
+    assert.deepEqual(paged, [...localChildren(store.read, ROOT)]);
+    assert.equal(paged.length, 39);
+  }
+});
 
 function freshStore(): MemoryStore {
   const store = memoryStore();
@@ -167,6 +209,7 @@ function assertSame(read: Reader, model: Model): void {
     assert.deepEqual([...mirrorChildren(read, parent)], childrenIn(slotsOf.mirror, parent));
     const children = childrenIn(slotsOf.local, parent);
     assert.deepEqual([...localChildren(read, parent)], children);
+    for (const most of [1, 3, 100]) assertListed(read, parent, children.slice(0, most));
     const middle = children[1];
     if (middle === undefined) continue;
     const after = fold(shown(model, middle)!.name);

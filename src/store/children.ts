@@ -1,0 +1,44 @@
+/**
+ * What a listing shows of a folder's children, read a page at a time. The children of one folder mostly came together and have neighbouring
+ * numbers: then a range of each table is read instead of a row for each child, and the many rows that are not there cost nothing.
+ */
+import { itemKey, type Folded, type ItemKey } from "../model/ids.ts";
+import type { Facts } from "../model/item.ts";
+import type { CachedRow } from "./schema.ts";
+import type { Reader, Table } from "./store.ts";
+import { localEntries, viewOf, type LocalView } from "./tree.ts";
+
+export interface Child {
+  readonly folded: Folded;
+  readonly view: LocalView;
+  readonly facts: Facts | undefined;
+  readonly cached: CachedRow | undefined;
+}
+
+/** A range is read when its numbers are no more than so many times the children. */
+const SPARSE_MOST = 4;
+
+/** Those in Local behind `after`, at most `most`, in the order of their folded names. */
+export function listChildren(read: Reader, parent: ItemKey, after: Folded | undefined, most: number): Child[] {
+  if (most <= 0) return [];
+  const slots: (readonly [Folded, ItemKey])[] = [];
+  for (const slot of localEntries(read, parent, after, most + 1)) if (slots.push(slot) >= most) break;
+  if (slots.length === 0) return [];
+  const nodes = slots.map(([, node]) => node);
+  const [mirror, local] = [rowsOf(read.mirror, nodes), rowsOf(read.local, nodes)];
+  const [facts, cached] = [rowsOf(read.facts, nodes), rowsOf(read.cached, nodes)];
+  return slots.map(([folded, node]) => ({
+    folded,
+    view: viewOf(node, mirror(node), local(node))!,
+    facts: facts(node),
+    cached: cached(node),
+  }));
+}
+
+function rowsOf<V>(table: Table<ItemKey, V>, nodes: readonly ItemKey[]): (node: ItemKey) => V | undefined {
+  let [first, last] = [Infinity, -Infinity];
+  for (const node of nodes) [first, last] = [Math.min(first, node), Math.max(last, node)];
+  if (last - first >= nodes.length * SPARSE_MOST) return (node) => table.get(node);
+  const rows = new Map(table.range({ start: itemKey(first), end: itemKey(last + 1), expect: last - first + 1 }));
+  return (node) => rows.get(node);
+}
