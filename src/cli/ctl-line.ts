@@ -59,7 +59,7 @@ export const COMMANDS: readonly CtlCommand[] = [
   command("resolve", "PATH --keep mine|theirs|both", "settle a conflict", [1, 1], ["keep"]),
   command("pin", "PATH...", "always keep here, with everything below", [1, Infinity], []),
   command("unpin", "PATH...", "stop keeping", [1, Infinity], []),
-  command("free", "PATH...", "drop clean bytes now", [1, Infinity], []),
+  command("free", "PATH...", "drop clean bytes now; what is pinned stays", [1, Infinity], []),
   command("info", "PATH", "everything known of one item", [1, 1], []),
   command(
     "check",

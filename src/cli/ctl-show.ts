@@ -67,6 +67,11 @@ function localTime(ms: number): string {
   return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace("T", " ");
 }
 
+export function showFreed(path: string, { freedBytes, pinned }: Calls["free"]["gives"]): string {
+  const stay = pinned === 0 ? "" : `; ${pinned} pinned files stay`;
+  return `${path}: ${size(freedBytes)} freed${stay}`;
+}
+
 export function showPin(path: string, pin: Calls["pin"]["gives"]): string {
   return `${path}: kept here; ${size(pin.neededBytes)} to fetch, ${size(pin.freeBytes)} free`;
 }

@@ -11,7 +11,16 @@ import type { Fault } from "../model/fault.ts";
 import { accountCommand } from "./account-commands.ts";
 import type { MountPorts } from "./mount.ts";
 import { parseCtlLine, type CtlLine } from "./ctl-line.ts";
-import { showCheck, showConflicts, showDownloads, showInfo, showOps, showPin, showStatus, size } from "./ctl-show.ts";
+import {
+  showCheck,
+  showConflicts,
+  showDownloads,
+  showFreed,
+  showInfo,
+  showOps,
+  showPin,
+  showStatus,
+} from "./ctl-show.ts";
 import { ctlHelp } from "./help.ts";
 import { runtimeHome, type Environment } from "./places.ts";
 import { version } from "./version.ts";
@@ -158,7 +167,7 @@ async function ask(line: CtlLine, socket: string, path: string): Promise<Outcome
     case "unpin":
       return plain(socket, "unpin", { path }, (a) => `${a.path}: no longer kept`);
     case "free":
-      return plain(socket, "free", { path }, (a) => `${path}: ${size(a.freedBytes)} freed`);
+      return plain(socket, "free", { path }, (a) => showFreed(path, a));
     case "info":
       return plain(socket, "info", { path }, showInfo);
     case "check":

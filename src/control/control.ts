@@ -122,7 +122,8 @@ export interface Calls {
   resolve: { takes: { path: string; keep: "mine" | "theirs" | "both" }; gives: { path: string } };
   pin: { takes: { path: string }; gives: PinReport };
   unpin: { takes: { path: string }; gives: { path: string } };
-  free: { takes: { path: string }; gives: { freedBytes: number } };
+  /** `pinned`: files below that are kept here and stay. */
+  free: { takes: { path: string }; gives: { freedBytes: number; pinned: number } };
   info: { takes: { path: string }; gives: InfoReport };
   check: {
     takes: { cloud: boolean };

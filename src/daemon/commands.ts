@@ -182,13 +182,18 @@ function keeping(parts: CommandParts): Some<Keeping> {
     async free({ path }) {
       const node = find(parts, path);
       if (!node.ok) return node;
-      let freedBytes = 0;
+      if (isPinned(store.read, node.value)) return fault("notPermitted", `${path} is pinned: unpin it first`);
+      let [freedBytes, pinned] = [0, 0];
       for (const file of Array.from(filesBelow(store.read, node.value))) {
+        if (isPinned(store.read, file)) {
+          pinned++;
+          continue;
+        }
         freedBytes += await content.free(file);
         parts.restat(file);
       }
       await parts.told();
-      return ok({ freedBytes });
+      return ok({ freedBytes, pinned });
     },
   };
 }

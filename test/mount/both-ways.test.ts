@@ -178,6 +178,11 @@ test("both ways: pins keep, free drops, and the attributes say so", async () => 
     "pinned bytes arrive",
     async () => (await state("pinned/one.bin")) === "cached" && (await state("pinned/two.bin")) === "cached",
   );
+  const refused = await mount.ctl("free", mount.path("pinned/one.bin"));
+  assert.deepEqual([refused.code, /is pinned: unpin it first/.test(refused.err)], [1, true]);
+  const whole = JSON.parse((await mount.ctl("free", mount.dir, "--json")).out) as { pinned: number };
+  assert.equal(whole.pinned, 2);
+  assert.deepEqual([await state("pinned/one.bin"), await state("pinned/two.bin")], ["cached", "cached"]);
   assert.equal((await mount.ctl("unpin", mount.path("pinned"))).code, 0);
   assert.equal((await mount.ctl("free", mount.path("pinned/one.bin"))).code, 0);
   assert.equal(await state("pinned/one.bin"), "cloud");
