@@ -75,8 +75,8 @@ interface Waiter {
 }
 
 const ALIGN_BYTES = 64 * 1024;
-/** Bytes that came are written in pieces of about this size. */
-const BATCH_BYTES = 256 * 1024;
+/** Bytes that nobody waits for are written in pieces of about this size: each costs two changes of thread. */
+const BATCH_BYTES = 1024 * 1024;
 const BATCH_PARTS_MAX = 512;
 
 /** What passes by itself. */
