@@ -62,13 +62,15 @@ interface Outcome {
   readonly exit: number;
   readonly json: unknown;
   readonly text: string;
+  /** Nobody answered at all. */
+  readonly isGone?: boolean;
 }
 
 async function daemonCommand(line: CtlLine, around: Surroundings): Promise<number> {
   const targets = findTargets(line, around);
   if (typeof targets === "string") return usage(around, targets);
   const outcomes: Outcome[] = [];
-  for (const { socket, path } of targets) outcomes.push(await ask(line, socket, path));
+  for (const target of targets) outcomes.push(located(await ask(line, target.socket, target.path), target));
   const shown = outcomes.length === 1 ? outcomes[0]!.json : outcomes.map((outcome) => outcome.json);
   if (line.json) around.print(JSON.stringify(shown));
   for (const outcome of outcomes) {
@@ -78,7 +80,13 @@ async function daemonCommand(line: CtlLine, around: Surroundings): Promise<numbe
   return Math.max(...outcomes.map((outcome) => outcome.exit));
 }
 
+/** Of several mounts, the one whose daemon is gone has to be named. */
+function located(outcome: Outcome, { mountpoint }: Target): Outcome {
+  return outcome.isGone ? { ...outcome, text: `${mountpoint}: ${outcome.text}` } : outcome;
+}
+
 interface Target {
+  readonly mountpoint: string;
   readonly socket: string;
   /** The argument, absolute and free of symbolic links, for commands that take paths. */
   readonly path: string;
@@ -118,7 +126,7 @@ function gather(found: readonly (readonly [Mount, string])[], around: Surroundin
   for (const [mount, path] of found) {
     const socket = socketOfSource(mount.source, runtimeHome(around.env));
     if (socket === undefined) return `${mount.mountpoint}: set XDG_RUNTIME_DIR to the one its daemon was started with`;
-    targets.push({ socket, path });
+    targets.push({ mountpoint: mount.mountpoint, socket, path });
   }
   return targets;
 }
@@ -205,5 +213,6 @@ async function check(line: CtlLine, socket: string): Promise<Outcome> {
 }
 
 function failure(fault: Fault): Outcome {
-  return { exit: 1, json: { error: fault.kind, why: fault.why }, text: fault.why };
+  const isGone = fault.kind === "unavailable";
+  return { exit: 1, json: { error: fault.kind, why: fault.why }, text: fault.why, isGone };
 }

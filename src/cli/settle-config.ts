@@ -87,6 +87,7 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     uid: number(settings["uid"], around.uid),
     gid: number(settings["gid"], around.gid),
     umask: number(settings["umask"], 0o022),
+    ...(typeof settings["umask"] === "number" ? { umaskOfNew: settings["umask"] } : {}),
     localOnlyNames: names(settings["local_only"]) ?? DEFAULT_LOCAL_ONLY_NAMES,
     noDownloadPrograms: names(settings["no_download"]) ?? DEFAULT_NO_DOWNLOAD_PROGRAMS,
     verbose: line.verbose,

@@ -18,7 +18,8 @@ export async function call<C extends CallName>(
       socket.once("connect", () => resolve(undefined));
       socket.once("error", resolve);
     });
-    if (connected) return fault("unavailable", `no daemon answers at ${socketPath}: ${connected.message}`);
+    if (connected)
+      return fault("unavailable", `no daemon answers (${connected.message}): mount it again, or fusermount -u`);
     socket.write(`${JSON.stringify({ call: name, takes })}\n`);
     const line = await readLine(socket, ANSWER_BYTES_MAX);
     if (line === undefined) return fault("unavailable", "the daemon hung up without an answer");

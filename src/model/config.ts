@@ -27,6 +27,8 @@ export interface Config {
   readonly uid: number;
   readonly gid: number;
   readonly umask: number;
+  /** The same, when somebody gave one. */
+  readonly umaskOfNew?: number;
   /** Patterns of names that never leave this machine (see name.ts). */
   readonly localOnlyNames: readonly string[];
   /** Patterns of program names whose reads never download. */

@@ -39,6 +39,8 @@ export interface VfsOptions {
   readonly gid: number;
   /** Taken from the permission bits of items that came from the cloud. */
   readonly umask: number;
+  /** Taken from the permission bits of items made here, when somebody asked for it: their makers have taken their own already. */
+  readonly umaskOfNew?: number;
   readonly localOnlyNames: readonly string[];
   readonly readOnly: boolean;
   /** The settle window: backups that programs keep are told from backups they drop within a third of it. */

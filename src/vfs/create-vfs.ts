@@ -48,6 +48,7 @@ export function createVfs(options: VfsOptions): Vfs & VfsControl {
 }
 
 function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"> {
+  const masked = (mode: number): number => mode & ~(core.umaskOfNew ?? 0);
   return {
     lookup: (parent, name) => lookup(core, parent, name),
     parentOf: (node) => parentOf(core, node),
@@ -56,7 +57,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     readdir: (folder, after, most) => readdir(core, folder, after, most),
     readdirPlus: (folder, after, most) => readdirPlus(core, folder, after, most),
     // oxlint-disable-next-line max-params -- the contract has it so
-    create: (parent, name, mode, flags, caller) => create(core, parent, name, { mode, flags, caller }),
+    create: (parent, name, mode, flags, caller) => create(core, parent, name, { mode: masked(mode), flags, caller }),
     open: (node, flags, caller) => open(core, node, flags, caller),
     read: (handle, position, length, signal) => read(core, handle, { position, length, signal }),
     write: (handle, position, bytes) => write(core, handle, position, bytes),
@@ -64,7 +65,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     release: (handle) => release(core, handle),
     fsync: (handle) => fsync(core, handle),
     fsyncdir: (folder) => fsyncdir(core, folder),
-    mkdir: (parent, name, mode) => mkdir(core, parent, name, mode),
+    mkdir: (parent, name, mode) => mkdir(core, parent, name, masked(mode)),
     unlink: (parent, name) => unlink(core, parent, name),
     rmdir: (parent, name) => rmdir(core, parent, name),
     rename: (from, to, how) => rename(core, from, to, how),

@@ -1,6 +1,7 @@
 /** Attributes: modes, times, owners, sizes, and what of them survives. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ROOT } from "../../src/model/ids.ts";
 import { changeTrees } from "../../src/store/tree.ts";
 import { me, World } from "./world.ts";
 
@@ -19,6 +20,15 @@ describe("vfs: attributes", () => {
         { s: 900_000_000, n: 0 },
       ],
     );
+  });
+
+  it("a umask that somebody asked for is taken from what is made here too, not from what chmod says", async () => {
+    const world = new World({ umask: 0o077, umaskOfNew: 0o077 });
+    const file = await world.make("f", "x");
+    const folder = (await world.do(world.vfs.mkdir(ROOT, "d", 0o755, me))).inode;
+    assert.deepEqual([(await world.stat(file)).mode, (await world.stat(folder)).mode], [0o600, 0o700]);
+    await world.do(world.vfs.setattr(file, { mode: 0o644 }, me));
+    assert.equal((await world.stat(file)).mode, 0o644);
   });
 
   it("only the mounting user owns", async () => {

@@ -22,7 +22,7 @@ import { fakeContent, fakeDisk, type FakeContent } from "../support/fake-content
 export const me: Caller = { uid: 1000, gid: 1000, pid: 42 };
 
 export interface WorldOptions extends Partial<
-  Pick<VfsOptions, "readOnly" | "umask" | "localOnlyNames" | "writeBackMs" | "asker" | "asks">
+  Pick<VfsOptions, "readOnly" | "umask" | "umaskOfNew" | "localOnlyNames" | "writeBackMs" | "asker" | "asks">
 > {
   readonly seed?: string;
   /** False: folders are unknown until listed. */
@@ -66,6 +66,7 @@ export class World {
       seed,
       readOnly = false,
       umask = 0o022,
+      umaskOfNew = 0,
       localOnlyNames = DEFAULT_LOCAL_ONLY_NAMES,
       writeBackMs = 3000,
       asker,
@@ -87,6 +88,7 @@ export class World {
       uid: me.uid,
       gid: me.gid,
       umask,
+      umaskOfNew,
       localOnlyNames,
       readOnly,
       writeBackMs,
