@@ -3,6 +3,7 @@
  * raises a doubt. And fields that an answer leaves out: they are taken from what is held when the content is known to be the same, so
  * that an item has one content version whichever way its state came here.
  */
+import { saysLengthOnly } from "../model/hash.ts";
 import type { CloudItem, MirrorItem } from "../model/item.ts";
 
 type Tagged = Pick<CloudItem, "eTag" | "cTag" | "hash" | "size" | "mtime">;
@@ -37,7 +38,7 @@ export function completed(item: CloudItem, held: MirrorItem | undefined): CloudI
 function sameContent(told: Tagged, held: Tagged): boolean {
   if (told.size !== held.size) return false;
   if (told.cTag !== undefined && held.cTag !== undefined) return told.cTag === held.cTag;
-  if (told.hash !== undefined && held.hash !== undefined) return told.hash === held.hash;
+  if (told.hash !== undefined && held.hash !== undefined && !saysLengthOnly(told.hash)) return told.hash === held.hash;
   if (told.eTag !== undefined && held.eTag !== undefined && told.eTag === held.eTag) return true;
-  return told.cTag === undefined && told.hash === undefined && told.mtime === held.mtime;
+  return told.cTag === undefined && (told.hash ?? held.hash) === held.hash && told.mtime === held.mtime;
 }

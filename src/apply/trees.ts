@@ -1,6 +1,7 @@
 /** The tables as the merge sees them: the Mirror as a tree, the Local rows as the differences to it. */
 import { atOnce, type Stepwise } from "../base/stepwise.ts";
 import type { Bytes, Overlay, Tree, TreeNode } from "../merge/merge.ts";
+import { saysLengthOnly } from "../model/hash.ts";
 import { ROOT, type BlobId, type ItemKey } from "../model/ids.ts";
 import { blobId } from "../model/ids.ts";
 import { blobVersion, contentVersion, type FileContent, type LocalItem, type MirrorItem } from "../model/item.ts";
@@ -84,9 +85,18 @@ function unpushed(read: Reader, node: ItemKey, content: Unpushed): Bytes {
     // After a power cut the recorded length may be older than the bytes that were frozen, sent and hashed.
     size: row && row.state !== "open" ? row.size : content.size,
     ...hashes(row),
+    ...(row?.hash && saysLengthOnly(row.hash) && isAsked(read, node, content.blob) ? { asked: true as const } : {}),
     ...(seen === undefined ? {} : { seen }),
     ...(sent.length > 0 ? { sent } : {}),
   };
+}
+
+/** A request with the bytes is under way, or one whose outcome nobody knows. */
+function isAsked(read: Reader, node: ItemKey, blob: BlobId): boolean {
+  if (read.intents.get(node)?.blob === blob) return true;
+  return ofNode(read, node).some(
+    ({ op, status }) => op.type === "writeContent" && op.blob === blob && status.state === "inflight",
+  );
 }
 
 type Unpushed = FileContent & { from: "blob" };

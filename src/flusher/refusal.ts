@@ -9,6 +9,7 @@ import type { ItemId } from "../model/ids.ts";
 import { FRESH_ITEM_MS, LOCKED_WAIT_MS } from "../model/limits.ts";
 import type { Begun } from "./begin.ts";
 import type { End, Pushing } from "./pushing.ts";
+import { release } from "./resolve.ts";
 
 type Reaction = "reread" | "readSlot" | "look" | "lock" | "full" | "pause" | "wait" | "park" | "stale";
 
@@ -78,7 +79,7 @@ async function reread(pushing: Pushing, begun: Begun, why: Fault, signal: AbortS
   const id = "id" in begun.request ? begun.request.id : undefined;
   if (id === undefined) return readSlot(pushing, begun, why, signal);
   const item = await pushing.drive.item(id, signal);
-  if (item.ok) return absorbed(pushing, [{ deleted: false, item: item.value }], why, signal);
+  if (item.ok) return absorbed(pushing, begun, { changes: [{ deleted: false, item: item.value }], why }, signal);
   return item.fault.kind === "notFound" ? look(pushing, begun, why, signal) : afterFailedRead(item.fault);
 }
 
@@ -86,7 +87,7 @@ async function reread(pushing: Pushing, begun: Begun, why: Fault, signal: AbortS
 async function readSlot(pushing: Pushing, begun: Begun, why: Fault, signal: AbortSignal): Promise<End> {
   if (!begun.slot) return { end: "wait", fault: why };
   const item = await pushing.drive.itemAt(begun.slot.parent, begun.slot.name, signal);
-  if (item.ok) return absorbed(pushing, [{ deleted: false, item: item.value }], why, signal);
+  if (item.ok) return absorbed(pushing, begun, { changes: [{ deleted: false, item: item.value }], why }, signal);
   if (item.fault.kind !== "notFound") return afterFailedRead(item.fault);
   // Taken and yet not there: a name the service holds for equal although we do not, a lagging replica, or a folder that is gone.
   return look(pushing, begun, why, signal);
@@ -107,17 +108,19 @@ async function look(pushing: Pushing, begun: Begun, why: Fault, signal: AbortSig
     changes.push(item.ok ? { deleted: false, item: item.value } : { deleted: true, id });
   }
   const gone = changes.some((change) => change.deleted);
-  if (gone) return absorbed(pushing, changes, why, signal);
-  const told = await absorbed(pushing, changes, why, signal);
+  if (gone) return absorbed(pushing, begun, { changes, why }, signal);
+  const told = await absorbed(pushing, begun, { changes, why }, signal);
   return told.end === "stale" ? { end: "wait", fault: why } : told;
 }
 
 async function absorbed(
   pushing: Pushing,
-  changes: readonly CloudChange[],
-  why: Fault,
+  begun: Begun,
+  { changes, why }: { readonly changes: readonly CloudChange[]; readonly why: Fault },
   signal: AbortSignal,
 ): Promise<End> {
+  // The answer was clear: what the cloud shows now is not from us.
+  release(pushing, begun.step.node);
   const done: Result<undefined, Fault> = await pushing.cloud.absorb(changes, signal);
   pushing.stirred();
   return done.ok ? { end: "stale", remerged: true, why: why.why } : afterFailedRead(done.fault);

@@ -37,7 +37,7 @@ function mergeFile(draft: Draft, node: ItemKey, file: { here: TreeNode; state: T
 function sawTheCloud(bytes: Bytes, cloud: Bytes | null): boolean {
   if (!cloud) return false;
   if (bytes.seen === cloud.version) return true;
-  return bytes.sent?.some((sent) => sameBytes({ version: "", ...sent }, cloud)) ?? false;
+  return bytes.sent?.some((sent) => sameBytes({ version: "", asked: true, ...sent }, cloud)) ?? false;
 }
 
 /** Another version of the very bytes that these were made from. */
@@ -47,6 +47,6 @@ function isUnchanged(draft: Draft, node: ItemKey, bytes: Bytes): boolean {
 }
 
 function bornHere(bytes: Bytes): Bytes {
-  const { seen: _, sent: __, ...rest } = bytes;
+  const { seen: _, sent: __, asked: ___, ...rest } = bytes;
   return rest;
 }

@@ -21,6 +21,8 @@ export interface Bytes {
   readonly hash?: string;
   /** For unpushed bytes: the version they were based on; undefined: born here. */
   readonly seen?: string;
+  /** For unpushed bytes: they were asked to be stored, and what became of that is not known yet. */
+  readonly asked?: true;
   /** For unpushed bytes: the tag of conflict names (first characters of base32 SHA-256), and the mtime's UTC date. */
   readonly tag?: string;
   /** For unpushed bytes: earlier ones of the same node that were sent and may have arrived; the cloud having one of them is no news. */

@@ -3,6 +3,7 @@
  * `children` of a folder costs as much as the folder has children. Nothing here changes a tree.
  */
 import { ROOT, type Folded, type ItemKey } from "../model/ids.ts";
+import { saysLengthOnly } from "../model/hash.ts";
 import { fold, parkedOriginal } from "../model/name.ts";
 import type { Bytes, Overlay, Tree, TreeNode } from "./merge.ts";
 
@@ -48,10 +49,15 @@ export function samePlace(a: Pick<TreeNode, "parent" | "name">, b: Pick<TreeNode
   return a.parent === b.parent && a.name === b.name;
 }
 
-/** The same version, or equal by size and hash. A missing hash is never equal to anything. */
+/**
+ * The same version, or equal by size and hash. A missing hash is never equal to anything; one that says only the length is, where
+ * these very bytes were asked to be stored.
+ */
 export function sameBytes(a: Bytes | null, b: Bytes | null): boolean {
   if (!a || !b) return a === b;
-  return a.version === b.version || (a.size === b.size && !!a.hash && a.hash === b.hash);
+  if (a.version === b.version) return true;
+  if (a.size !== b.size || !a.hash || a.hash !== b.hash) return false;
+  return a.size === 0 || a.asked === true || b.asked === true || !saysLengthOnly(a.hash);
 }
 
 /** Nothing to tell apart by: place, version and (of files) mtime agree. */

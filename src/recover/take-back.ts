@@ -17,6 +17,7 @@ import type { Content } from "../content/content.ts";
 import type { Found, FoundFile } from "../content/found.ts";
 import type { Digest } from "../content/hash.ts";
 import type { Identity } from "../content/identity.ts";
+import { saysLengthOnly } from "../model/hash.ts";
 import { itemId, type BlobId, type ItemKey } from "../model/ids.ts";
 import { contentVersion } from "../model/item.ts";
 import { ofNode } from "../oplog/oplog.ts";
@@ -146,5 +147,6 @@ function showsJustThese(read: Reader, node: ItemKey, digest: Digest): boolean {
 function versionOfJustThese(read: Reader, node: ItemKey, digest: Digest): string | undefined {
   const view = viewLocal(read, node);
   if (!view?.mirror || view.content.from !== "cloud" || view.mirror.size !== digest.length) return undefined;
-  return digest.length === 0 || view.mirror.hash === digest.hash ? contentVersion(view.mirror) : undefined;
+  const same = digest.length === 0 || (view.mirror.hash === digest.hash && !saysLengthOnly(digest.hash));
+  return same ? contentVersion(view.mirror) : undefined;
 }
