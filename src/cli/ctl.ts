@@ -97,15 +97,14 @@ function findTargets(line: CtlLine, around: Surroundings): readonly Target[] | s
   const mounts = ourMounts();
   const paths = ["retry", "cancel", "undo"].includes(line.command) ? line.args.slice(1) : line.args;
   if (paths.length === 0) {
-    const yours = gather(
-      mounts
-        .filter(({ uid }) => uid === undefined || uid === around.uid)
-        .map((mount) => [mount, mount.mountpoint] as const),
-      around,
-    );
-    if (typeof yours === "string") return yours;
+    const yours = mounts.filter(({ uid }) => uid === undefined || uid === around.uid);
+    const each = yours.map((mount) => gather([[mount, mount.mountpoint]], around));
+    const known = each.flatMap((found) => (typeof found === "string" ? [] : found));
+    // One whose daemon lives in another environment does not keep the others from answering.
+    const lost = each.find((found) => typeof found === "string");
+    if (known.length === 0 && lost !== undefined) return lost;
     // A mount of the same account with other folders may name the same socket.
-    const targets = [...new Map(yours.map((target) => [target.socket, target])).values()];
+    const targets = [...new Map(known.map((target) => [target.socket, target])).values()];
     if (targets.length === 0) return "no OneDrive is mounted";
     if (["retry", "cancel", "undo"].includes(line.command) && targets.length > 1)
       return "several OneDrives are mounted: name a path in the one you mean";
