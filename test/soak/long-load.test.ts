@@ -1,13 +1,15 @@
 /**
  * A working day in little: programs write, save, rename, delete, list and read, a web user changes things, for MINUTES (30), with a small cache.
- * The daemon's private memory and its descriptors must not grow: the last third is compared with the middle one, the first warms up.
+ * The daemon's private memory and its descriptors must not grow: the last third is compared with the middle one, the first warms up. (Files of
+ * content are kept open, up to a bound of their own.)
  */
 import assert from "node:assert/strict";
-import { promises as fs, readdirSync, readFileSync } from "node:fs";
+import { promises as fs, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { seededRandom, type Random } from "../../src/base/random.ts";
+import { OPEN_FILES_MAX } from "../../src/model/limits.ts";
 import { assertCloudEquals } from "../support/cloud-equals.ts";
 import { run, startMount, type Mount } from "../support/mount-process.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
@@ -20,9 +22,13 @@ const FOLDERS = 8;
 /** What the allocator may hold on to by chance. */
 const SLACK_MIB = 16;
 const SLACK_DESCRIPTORS = 12;
+/** Files that somebody uses at the moment are open beside those that are kept. */
+const FILES_IN_USE = 64;
 
 interface Sample {
   readonly anonymousMiB: number;
+  /** Of content's files, which are kept open in a bounded number; and of all else. */
+  readonly contentFiles: number;
   readonly descriptors: number;
 }
 
@@ -59,6 +65,7 @@ test(`long load: ${minutes} minutes leave memory and descriptors as they were (S
       `${acts} acts; RssAnon ${memory(middle)} -> ${memory(last)} MiB, descriptors ${open(middle)} -> ${open(last)}`,
     );
     assert.ok(memory(last) <= memory(middle) * 1.1 + SLACK_MIB, "memory grows");
+    assert.ok(Math.max(...samples.map(({ contentFiles }) => contentFiles)) <= OPEN_FILES_MAX + FILES_IN_USE);
     assert.ok(open(last) <= open(middle) + SLACK_DESCRIPTORS, "descriptors grow");
   } finally {
     await mount.dispose();
@@ -117,11 +124,28 @@ async function sampleUntil(end: number, mount: Mount, sim: Sim, samples: Sample[
   while (Date.now() < end) {
     await delay(everyMs);
     const anonymousKib = Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${mount.pid}/status`, "utf8"))?.[1]);
-    const descriptors = readdirSync(join("/proc", String(mount.pid), "fd")).length;
-    samples.push({ anonymousMiB: Math.round(anonymousKib / 1024), descriptors });
-    process.stderr.write(`${samples.length}: ${Math.round(anonymousKib / 1024)} MiB, ${descriptors} descriptors\n`);
+    const anonymousMiB = Math.round(anonymousKib / 1024);
+    const targets = openTargets(mount.pid);
+    const contentFiles = targets.filter((target) => /\/(blobs|cache)\//.test(target)).length;
+    const descriptors = targets.length - contentFiles;
+    samples.push({ anonymousMiB, contentFiles, descriptors });
+    process.stderr.write(
+      `${samples.length}: ${anonymousMiB} MiB, ${contentFiles} files of content and ${descriptors} other descriptors\n`,
+    );
     await sim.clearRequests();
   }
+}
+
+/** What each descriptor is of; one that was closed meanwhile counts for nothing. */
+function openTargets(pid: number): string[] {
+  const folder = join("/proc", String(pid), "fd");
+  return readdirSync(folder).flatMap((fd) => {
+    try {
+      return [readlinkSync(join(folder, fd))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function median(values: readonly number[]): number {
