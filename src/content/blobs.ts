@@ -8,6 +8,7 @@
 import { promises as fs } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { lend } from "../base/lent.ts";
 import { limit } from "../base/limit.ts";
 import type { Log } from "../base/log.ts";
 import { ok, type Result } from "../base/result.ts";
@@ -141,7 +142,7 @@ export class Blobs {
   read(file: BlobFile, position: number, length: number): Promise<Uint8Array> {
     const wanted = Math.max(0, Math.min(length, file.size - position));
     if (wanted === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#options.files.use(file.disk, (fd) => readAt(fd, position, wanted));
+    return this.#options.files.use(file.disk, (fd) => readAt(fd, position, wanted, lend(wanted)));
   }
 
   /** Bytes of a file that was written or synced a moment ago. */

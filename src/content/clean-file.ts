@@ -12,6 +12,7 @@
  * left alone for a while (wrong-bytes.ts).
  */
 import { promises as fs } from "node:fs";
+import { lend } from "../base/lent.ts";
 import type { Log } from "../base/log.ts";
 import { ok } from "../base/result.ts";
 import { fault } from "../model/fault.ts";
@@ -319,7 +320,9 @@ export class CleanFile implements Target {
 
   async #fromDisk(position: number, end: number): Promise<Uint8Array | undefined> {
     const disk = this.#disk;
-    const bytes = await this.withBytes([[position, end]], (fd) => readAt(fd, position, end - position));
+    const bytes = await this.withBytes([[position, end]], (fd) =>
+      readAt(fd, position, end - position, lend(end - position)),
+    );
     if (!bytes) return undefined;
     if (bytes.length === end - position) return bytes;
     if (disk && disk === this.#disk) this.#drop(disk);

@@ -178,8 +178,12 @@ export class Files {
 }
 
 /** The bytes at `position`, fewer only at the end of the file. */
-export async function readAt(fd: number, position: number, length: number): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(length);
+export async function readAt(
+  fd: number,
+  position: number,
+  length: number,
+  buffer: Buffer = Buffer.allocUnsafeSlow(length),
+): Promise<Uint8Array> {
   let got = 0;
   while (got < length) {
     const now = await readOnce(fd, buffer, { offset: got, length: length - got, position: position + got });

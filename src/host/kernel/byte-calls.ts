@@ -6,6 +6,7 @@
  */
 import { constants as file } from "node:fs";
 import { constants } from "node:os";
+import { giveBack } from "../../base/lent.ts";
 import { ok } from "../../base/result.ts";
 import type { HandleId, ItemKey } from "../../model/ids.ts";
 import { REPLY_BYTES_MAX, WRITE_COPY_BYTES_MAX } from "../../model/limits.ts";
@@ -98,7 +99,10 @@ export function read(at: Session, frame: Frame): void {
   answer(at, frame, given, giveBytes, { abort });
 }
 
-const giveBytes: Give<Uint8Array> = (at, unique, bytes) => void at.out.payload(unique, bytes);
+const giveBytes: Give<Uint8Array> = (at, unique, bytes) => {
+  at.out.payload(unique, bytes);
+  giveBack(bytes); // the kernel has its own copy
+};
 const giveWritten: Give<number> = (at, unique, written) => void at.out.words(unique, written, 0);
 
 export function write(at: Session, frame: Frame): void {
