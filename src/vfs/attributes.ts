@@ -25,10 +25,10 @@ export function getattr(core: Core, node: ItemKey, handle?: HandleId): Answer<At
   const open = handle === undefined ? undefined : core.files.get(handle);
   const view = viewLocal(core.read, node);
   if (view) return ok(attributes(core, view, core.read.facts.get(node) ?? {}, open?.source));
-  const orphan = core.orphans.get(node);
-  if (!orphan) return fault("notFound", `node ${node} is not there`);
-  const source = open?.source ?? core.files.of(node)[0]?.source;
-  return ok({ ...attributes(core, orphan.view, orphan.facts, source), links: 0 });
+  const file = open ?? core.files.of(node)[0];
+  const gone = core.orphans.get(node) ?? (file && { view: file.view, facts: NO_FACTS });
+  if (!gone) return fault("notFound", `node ${node} is not there`);
+  return ok({ ...attributes(core, gone.view, gone.facts, file?.source), links: 0 });
 }
 
 /** `source`: the bytes to tell the size of; without, those of the node's current content. */

@@ -77,8 +77,9 @@ async function bear(core: Core, parent: ItemKey, name: string, how: Making): Pro
   const node = born.value;
   const { read: reads, write: writes, append: appends } = how.flags;
   const opened = { read: reads, write: writes, append: appends, asker: undefined, writing: writes };
-  const { id } = core.files.add({ node, source: core.content.open(node), ...opened });
-  return ok({ handle: id, attributes: attributes(core, viewLocal(core.read, node)!, core.read.facts.get(node) ?? {}) });
+  const view = viewLocal(core.read, node)!;
+  const { id } = core.files.add({ node, view, source: core.content.open(node), ...opened });
+  return ok({ handle: id, attributes: attributes(core, view, core.read.facts.get(node) ?? {}) });
 }
 
 function commitBirth(
@@ -108,6 +109,7 @@ export async function open(core: Core, node: ItemKey, flags: OpenFlags, caller: 
   if (!view.ok) return view;
   const file = core.files.add({
     node,
+    view: view.value,
     source: core.content.open(node),
     read: flags.read,
     write: flags.write,

@@ -6,6 +6,7 @@
 import { handleId, type BlobId, type HandleId, type ItemKey } from "../model/ids.ts";
 import type { Time } from "../model/item.ts";
 import type { Source } from "../content/content.ts";
+import type { LocalView } from "../store/tree.ts";
 import type { Asker } from "./core.ts";
 
 export interface OpenFile {
@@ -13,6 +14,8 @@ export interface OpenFile {
   /** The node that was opened. Its bytes may have moved: `source.node` says where they belong now. */
   readonly node: ItemKey;
   readonly source: Source;
+  /** As it was then: all that is left of a file that the cloud deletes while it is open. */
+  readonly view: LocalView;
   readonly read: boolean;
   readonly write: boolean;
   readonly append: boolean;

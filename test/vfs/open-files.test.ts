@@ -130,6 +130,20 @@ describe("vfs: open files", () => {
     assert.equal(world.vfs.isWriting(node), false);
   });
 
+  it("deleted in the cloud while it is open: it is read to its end, and has attributes, without a name", async () => {
+    const world = new World();
+    const node = world.inCloud("f", "some text");
+    const handle = await world.open(node, "r");
+    world.store.transact((tx) => changeTrees(tx, new Map([[node, { mirror: null }]])));
+    for (const of of [handle, undefined]) {
+      const { size, links } = await world.do(world.vfs.getattr(node, of));
+      assert.deepEqual([size, links], [9, 0]);
+    }
+    assert.equal(Buffer.from(await world.do(world.vfs.read(handle, 5, 100))).toString(), "text");
+    await world.close(handle);
+    assert.equal(await world.kind(world.vfs.getattr(node)), "notFound");
+  });
+
   it("a cloud version that arrives while a file is open clean: the handle keeps its own, and cannot overwrite newer bytes", async () => {
     const world = new World();
     const node = world.inCloud("f", "one");
