@@ -145,7 +145,7 @@ test("survival: unmounting pushes what is pending and ends with 0; a second daem
     mount.env,
   );
   assert.equal(second.code, 32);
-  assert.match(second.err, /another process/);
+  assert.match(second.err, /another daemon/);
   assert.equal(await mount.unmount(), 0);
   assert.equal((await sim.get("last words.txt")).toString(), "said at the end");
   await mount.start();
