@@ -249,6 +249,7 @@ export class Cache {
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.#files.values()].map((file) => file.settled()));
     this.writeRows();
     this.#closed = true;
     this.#cancelWrite?.();

@@ -272,6 +272,11 @@ export class CleanFile implements Target {
     return (this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined)));
   }
 
+  /** A small file that was shown before the disk had it gets its final name before the end; a large one is verified again in time. */
+  async settled(): Promise<void> {
+    if (this.size <= HYDRATE_RANGE_BYTES) await this.#verifying;
+  }
+
   /** The file at the final name is complete and right (it was pushed from here). */
   arrived(size: number): void {
     if (this.durable) return;
