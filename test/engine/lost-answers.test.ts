@@ -154,14 +154,19 @@ for (const act of ["replaced", "deleted"] as const)
         }
       });
 
+/** A large new file whose session is open and has nothing yet. */
+async function beginToSend(world: World, device: Device, name: string): Promise<void> {
+  await device.write(name, Buffer.alloc(BIG, "a"));
+  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
+  await world.pass(3_500);
+  assert.equal(device.store.read.sessions.count, 1);
+}
+
 test("lost answers: a large new file renamed before its session goes on has the later name, once", async () => {
   const world = new World("session-renamed");
   const device = world.device("laptop");
   await world.quiet();
-  await device.write("big", Buffer.alloc(BIG, "a"));
-  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
-  await world.pass(3_500);
-  assert.equal(device.store.read.sessions.count, 1);
+  await beginToSend(world, device, "big");
   await device.rename("big", "renamed");
   await world.quiet();
   assert.deepEqual(shown(world), [`renamed=${BIG} x 97`]);
@@ -175,10 +180,7 @@ test("lost answers: a large new file removed before its session goes on leaves n
   const world = new World("session-removed");
   const device = world.device("laptop");
   await world.quiet();
-  await device.write("big", Buffer.alloc(BIG, "a"));
-  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
-  await world.pass(3_500);
-  assert.equal(device.store.read.sessions.count, 1);
+  await beginToSend(world, device, "big");
   await device.unlink("big");
   await world.quiet();
   assert.deepEqual(shown(world), []);
@@ -193,10 +195,7 @@ test("lost answers: a session of a new file is not used when it took an item ove
   await device.write("f", "old");
   await world.quiet();
   const { id } = world.cloud.at("f")!.item;
-  await device.write("new", Buffer.alloc(BIG, "a"));
-  device.drive.fail({ call: "sendFragment", count: 1, moment: "before", fault: "locked" });
-  await world.pass(3_500);
-  assert.equal(device.store.read.sessions.count, 1);
+  await beginToSend(world, device, "new");
   await device.rename("new", "f");
   await world.quiet();
   assert.deepEqual(shown(world), [`f=${BIG} x 97`]);
