@@ -1,6 +1,7 @@
 /**
- * How much to fetch for a read: little for a first look (at the beginning of a very large file, or of a small one, not as little), four times more each time a reader comes to the end of what was fetched, and
- * from the third time on also several ranges ahead of it, so that it never waits again. Readers of one file (there may be several, and
+ * How much to fetch for a read: little for a first look (at the beginning of a very large file, or of a small one, not as little), four
+ * times more each time a reader comes to the end of what was fetched, and from the third time on also several ranges ahead of it, so
+ * that it never waits again. Readers of one file (there may be several, and
  * the kernel may swap their reads) are told apart by where they are.
  */
 import {

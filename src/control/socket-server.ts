@@ -15,7 +15,10 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Listens on `socketPath`; rejects when it cannot. The caller holds the lock of the state folder that the path stands for, so an existing file is stale. */
+/**
+ * Listens on `socketPath`; rejects when it cannot. The caller holds the lock of the state folder that the path stands for, so an
+ * existing file is stale.
+ */
 export async function serveControl(
   socketPath: string,
   handlers: Handlers,

@@ -4,7 +4,8 @@
  *
  * Before the request the newest version is noted, durably; what lies between that one and the present content afterwards and is
  * neither ours nor what ours was made from was seen by nobody here. The note goes when all of it is kept; until then the look is
- * repeated, in later processes too, and reaches as far back however often the file is sent meanwhile. A copy is on this machine only until its bytes are whole.
+ * repeated, in later processes too, and reaches as far back however often the file is sent meanwhile. A copy is on this machine only
+ * until its bytes are whole.
  */
 import { failed, ok, type Result } from "../base/result.ts";
 import { DownloadCut, type ItemVersion } from "../drive/drive.ts";

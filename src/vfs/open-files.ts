@@ -22,8 +22,8 @@ export interface OpenFile {
   /** Who opened it, when not all of it was here. */
   readonly asker: Asker | undefined;
   /**
-   * The file was made, cut or written to, or is about to be, while this handle was open for writing: more may come until its last close. A program that
-   * only keeps a file open for writing (an office program does, all day) keeps nobody waiting.
+   * The file was made, cut or written to, or is about to be, while this handle was open for writing: more may come until its last
+   * close. A program that only keeps a file open for writing (an office program does, all day) keeps nobody waiting.
    */
   writing: boolean;
 }
