@@ -1,7 +1,7 @@
 /**
- * The journal of downloads: which program made bytes of which item come from the cloud, how many, and when. The vfs says who asks for an item
- * before it reads; what then arrives is put down to the one who asked last, so of several programs that read the same missing bytes at the same time
- * one is named. What nobody asked for (the look through pinned folders, the daemon's own repairs) has a name of its own.
+ * The journal of downloads: which program made bytes of which item come from the cloud, how many, and when. The vfs says who asks for
+ * an item before it reads; what then arrives is put down to the one who asked last, so of several programs that read the same missing
+ * bytes at the same time one is named. What nobody asked for (the look through pinned folders, the daemon's own repairs) has a name of its own.
  *
  * Kept in memory, since the daemon started: the last DOWNLOADS_KEPT_MAX. Bytes that one program got of one item are one entry.
  */

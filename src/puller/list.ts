@@ -1,6 +1,7 @@
 /**
  * Lists a folder that somebody opens before the enumeration has reached it: all pages of its children, applied in small parts, the
- * last of which marks it as listed. One request for all who ask at the same time, with a deadline; a fault at once while the cloud cannot be reached.
+ * last of which marks it as listed. One request for all who ask at the same time, with a deadline; a fault at once while the cloud
+ * cannot be reached.
  */
 import { breathe } from "../base/loop.ts";
 import { ok, type Result } from "../base/result.ts";
