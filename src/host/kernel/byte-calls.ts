@@ -31,6 +31,7 @@ import {
 } from "./session.ts";
 import { isOtherSpelling, itemOf } from "./spelling-nodes.ts";
 import {
+  OPEN_KILL_PRIVILEGES,
   openedAs,
   PERMISSION_BITS,
   WRITE_FROM_PAGES,
@@ -45,6 +46,7 @@ const ACCESS_BITS = 3;
 export function open(at: Session, frame: Frame): void {
   const node = itemOf(frame.node);
   const flags = openFlags(frame.u32(0));
+  if (flags.truncate && frame.u32(4) & OPEN_KILL_PRIVILEGES) dropPrivileges(at, frame);
   const given = at.vfs.open(node, flags, caller(frame));
   const other = isOtherSpelling(frame.node);
   const give: Give<HandleId> = (_at, unique, handle) => {

@@ -89,6 +89,7 @@ export const setattrHas = {
 } as const;
 
 export const GETATTR_HANDLE = 1;
+export const OPEN_KILL_PRIVILEGES = 1;
 export const WRITE_FROM_PAGES = 1;
 export const WRITE_KILL_PRIVILEGES = 4;
 export const RENAME_NO_REPLACE = 1;

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { test } from "node:test";
 import { otherSpellingOf } from "../../../src/host/kernel/spelling-nodes.ts";
 import { opcode } from "../../../src/host/kernel/wire.ts";
-import { ROOT, type ItemKey } from "../../../src/model/ids.ts";
+import { handleId, ROOT, type ItemKey } from "../../../src/model/ids.ts";
 import type { Vfs } from "../../../src/vfs/vfs.ts";
 import { World } from "../../vfs/world.ts";
 import { greet, request, text, u32, u64, wireTalk, type Reply, type WireTalk } from "./wire-talk.ts";
@@ -158,6 +158,19 @@ test("kernel calls: a write takes set-user-id away when the kernel asks for it",
   await turns();
   assert.equal((await world.stat(node)).mode, 0o755);
   await world.close(handle);
+});
+
+test("kernel calls: an open that cuts the file takes set-user-id away when the kernel asks for it", async () => {
+  const { world, talk } = begin();
+  for (const [kill, left] of [
+    [1, 0o755],
+    [0, 0o6755],
+  ] as const) {
+    const node = await world.make(`f${kill}`, "x", { mode: 0o6755 });
+    const opened = talk.ask(opcode.open, node, u32(0o1001, kill)) ?? (await turns(), talk.reply());
+    assert.equal((await world.stat(node)).mode, left);
+    await world.close(handleId(Number(opened!.body.readBigUInt64LE(0))));
+  }
 });
 
 test("kernel calls: a listing goes on behind the same entry whatever came and went, and hands over attributes", async () => {
