@@ -152,7 +152,16 @@ describe("the kernel host alone", () => {
   test("fallocate lengthens a file; what it cannot do it says", async () => {
     await execute("fallocate", ["-l", "100000", host.path("long")]);
     assert.equal((await fs.stat(host.path("long"))).size, 100_000);
-    await assert.rejects(execute("fallocate", ["-p", "-l", "100", host.path("long")]), /unsupported|not supported/);
+    await execute("fallocate", ["--keep-size", "-l", "200000", host.path("long")]).catch((error: Error) =>
+      assert.match(error.message, /unsupported|not supported/),
+    );
+    for (const mode of ["--punch-hole", "--zero-range", "--collapse-range", "--insert-range"])
+      await assert.rejects(
+        execute("fallocate", [mode, "-o", "4096", "-l", "4096", host.path("long")]),
+        /unsupported|not supported/,
+        mode,
+      );
+    assert.equal((await fs.stat(host.path("long"))).size, 100_000);
   });
 
   test("mknod makes a plain file", async () => {

@@ -68,6 +68,20 @@ function suite(host: HostName): void {
     });
   });
 
+  test("fusermount -u while a file is open: busy, and everything goes on", async () => {
+    await withHost({}, async (host) => {
+      const file = await fs.open(host.path("f"), "w+");
+      await file.write("before");
+      await assert.rejects(run("fusermount", ["-u", host.dir]), /busy/i);
+      await file.write(", after");
+      await file.sync();
+      assert.equal(await fs.readFile(host.path("f"), "latin1"), "before, after");
+      await file.close();
+      await run("fusermount", ["-u", host.dir]);
+      assert.equal(await host.exited, 0);
+    });
+  });
+
   test("our own unmount of an idle mount", async () => {
     await withHost({}, async (host) => {
       assert.equal(await host.ask({ ask: "unmount", lazy: false }), true);

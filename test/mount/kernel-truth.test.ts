@@ -1,6 +1,6 @@
 /**
  * What programs see of a mount is what they see of the kernel's own tmpfs: open(2) with its flags on every kind of target, holes, copies by
- * the kernel, O_DIRECT. And 64 processes at once in one folder, through each host.
+ * the kernel, O_DIRECT, locks, mappings. And 64 processes at once in one folder, through each host.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -61,6 +61,11 @@ function suite(host: HostName): void {
 
   test("holes, copies by the kernel, O_DIRECT", async () => {
     assert.deepEqual(await python("file-calls", folder("calls")), await onTmpfs("file-calls"));
+  });
+
+  test("locks of processes and of open files, waits that a signal ends, mappings shared, private and run", async () => {
+    const [wanted, found] = [await onTmpfs("lock-calls"), await python("lock-calls", folder("locks"))];
+    assert.deepEqual(found, wanted);
   });
 
   test("64 processes in one folder", async () => {
