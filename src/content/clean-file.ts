@@ -14,8 +14,8 @@
 import { promises as fs } from "node:fs";
 import { lend } from "../base/lent.ts";
 import type { Log } from "../base/log.ts";
-import { ok } from "../base/result.ts";
-import { fault } from "../model/fault.ts";
+import { ok, type Result } from "../base/result.ts";
+import { fault, type Fault } from "../model/fault.ts";
 import type { ItemId, ItemKey } from "../model/ids.ts";
 import { HYDRATE_RANGE_BYTES } from "../model/limits.ts";
 import type { Answer } from "./content.ts";
@@ -61,6 +61,13 @@ export interface CleanFacts {
   readonly resized: boolean;
 }
 
+/** Of the bytes of one epoch; `judged` comes as soon as they are known to be right, `done` when the disk has them too. */
+interface Verification {
+  readonly epoch: number;
+  readonly judged: Answer<undefined>;
+  readonly done: Answer<undefined>;
+}
+
 export class CleanFile implements Target {
   readonly node: ItemKey;
   readonly version: string;
@@ -81,11 +88,11 @@ export class CleanFile implements Target {
   #disk: DiskFile | undefined;
   #found: Promise<void> | undefined;
   #creating: Promise<DiskFile> | undefined;
-  #verifying: Answer<undefined> | undefined;
-  /** The first half of it: resolves when the bytes are known to be right. */
-  #judging: Promise<void> = Promise.resolve();
+  #verifying: Verification | undefined;
   /** Counts how often the bytes were dropped: what was written before a drop is not here. */
   #epoch = 0;
+  /** The epoch whose bytes are known to be right, if any. */
+  #right: number | undefined;
   readonly #resizes: boolean;
   /** The service sends another length than it says. */
   #resized: boolean;
@@ -132,10 +139,11 @@ export class CleanFile implements Target {
         continue;
       }
       if (wish.ahead > end) this.hydration.prefetch(end, wish.ahead);
-      if (this.size <= HYDRATE_RANGE_BYTES && !this.durable && this.isComplete) {
+      if (this.size <= HYDRATE_RANGE_BYTES && this.isComplete && !this.#isJudged) {
         const judged = await this.#judged();
         if (!judged.ok) return judged;
-        if (!this.isComplete) continue;
+        if (this.isComplete && !this.#isJudged) losses++;
+        if (!this.#isJudged) continue;
       }
       const bytes = await this.#fromDisk(position, end);
       if (bytes) return ok(bytes);
@@ -204,7 +212,7 @@ export class CleanFile implements Target {
       if (!got.ok) return got;
       const verified = await this.verified();
       if (!verified.ok) return verified;
-      if (this.isComplete) return ok();
+      if (this.durable) return ok();
     }
     return fault("io", "the bytes vanish from the cache folder as soon as they are here");
   }
@@ -269,12 +277,12 @@ export class CleanFile implements Target {
   /** Waits for the verification of a complete file; drops the bytes when they are wrong. */
   verified(): Answer<undefined> {
     if (this.durable || !this.isComplete || this.size === 0) return Promise.resolve(ok());
-    return (this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined)));
+    return this.#verification().done;
   }
 
   /** A small file that was shown before the disk had it gets its final name before the end; a large one is verified again in time. */
   async settled(): Promise<void> {
-    if (this.size <= HYDRATE_RANGE_BYTES) await this.#verifying;
+    if (this.size <= HYDRATE_RANGE_BYTES) await this.#verifying?.done;
   }
 
   /** The file at the final name is complete and right (it was pushed from here). */
@@ -379,19 +387,35 @@ export class CleanFile implements Target {
     this.#context.changed(this, -lost);
   }
 
-  /** Waits until complete bytes are known to be right, not for the disk to have them. */
-  async #judged(): Answer<undefined> {
-    const verified = this.verified();
-    return Promise.race([verified, this.#judging.then(() => ok())]);
+  get #isJudged(): boolean {
+    return this.durable || (this.isComplete && this.#right === this.#epoch);
   }
 
-  async #verify(): Answer<undefined> {
-    const disk = this.#disk;
+  /** Waits until complete bytes are known to be right, not for the disk to have them. */
+  async #judged(): Answer<undefined> {
+    if (!this.isComplete) return ok();
+    const { judged, done } = this.#verification();
+    return Promise.race([done, judged]);
+  }
+
+  /** Of the bytes that are here now. Those that were dropped and came again have one of their own, after that of those before. */
+  #verification(): Verification {
+    const before = this.#verifying;
     const epoch = this.#epoch;
-    if (!disk) return ok();
-    const { files, hasher, log } = this.#context;
+    if (before?.epoch === epoch) return before;
     let isRight: () => void = () => undefined;
-    this.#judging = new Promise((resolve) => (isRight = resolve));
+    const judged = new Promise<Result<undefined, Fault>>((resolve) => (isRight = () => resolve(ok())));
+    const verify = (): Answer<undefined> => this.#verify(epoch, isRight);
+    const done = (before ? before.done.then(verify) : verify()).finally(() => {
+      if (this.#verifying?.epoch === epoch) this.#verifying = undefined;
+    });
+    return (this.#verifying = { epoch, judged, done });
+  }
+
+  async #verify(epoch: number, isRight: () => void): Answer<undefined> {
+    const disk = this.#disk;
+    if (!disk || epoch !== this.#epoch) return ok();
+    const { files, hasher, log } = this.#context;
     try {
       return await files.use(disk, async (fd) => {
         const digest = await hasher.digest(fd, this.size, false);
@@ -402,6 +426,7 @@ export class CleanFile implements Target {
         if (digest.length !== this.size || (!right && !tolerated)) return this.#refuse(disk, digest.hash);
         if (tolerated)
           log.fault("the service's hash is not that of the bytes it sends; taking the bytes", { node: this.node });
+        this.#right = epoch;
         isRight();
         await this.#keep(disk, fd, { epoch, hash: digest.hash });
         return ok();

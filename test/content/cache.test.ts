@@ -16,6 +16,7 @@ import { memoryStore } from "../../src/store/memory-store.ts";
 import { changeTrees, newNode } from "../../src/store/tree.ts";
 import { equal, noise, text, value } from "../contract/content-world.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
+import { withHeldSyncs } from "./syncs.ts";
 
 const MiB = 1024 * 1024;
 
@@ -67,6 +68,30 @@ onDisk("a cache file cut short by somebody is refetched, never read as zeros", {
   await disk.world.content.free(node);
   equal(await disk.world.read(node), bytes);
 });
+
+onDisk(
+  "bytes fetched anew while the ones before go to the disk are verified before anybody sees them",
+  {},
+  async (disk) => {
+    const bytes = noise(50_000);
+    const node = disk.world.cloud("a", bytes);
+    const source = disk.content.open(node);
+    await withHeldSyncs(async (letGo) => {
+      equal(value(await source.read(0, 50_000)), bytes);
+      await truncate((await cacheFiles(disk))[0]!, 0);
+      disk.world.origin.troubles.push({ corrupt: true });
+      const read = source.read(0, 50_000);
+      await until(() => disk.world.origin.requests.length === 2);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      letGo();
+      equal(value(await read), bytes);
+    });
+    assert.equal(disk.world.origin.requests.length, 3);
+    value(await disk.content.hydrate(node));
+    assert.equal(disk.world.origin.requests.length, 3);
+    await source.close();
+  },
+);
 
 onDisk("a wipe in the middle of a copy for the first write loses nothing", {}, async (disk) => {
   const bytes = noise(2 * MiB);

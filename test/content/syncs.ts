@@ -36,3 +36,19 @@ export async function withoutSyncs(run: () => Promise<unknown>, ino?: number): P
     fs.fsync = real;
   }
 }
+
+/** While `run` runs no sync comes to its end before `run` lets it. */
+export async function withHeldSyncs(run: (letGo: () => void) => Promise<unknown>): Promise<void> {
+  const real = fs.fsync;
+  let letGo: () => void = () => undefined;
+  const free = new Promise<void>((resolve) => (letGo = resolve));
+  fs.fsync = Object.assign((fd: number, done: (error: Error | null) => void) => void free.then(() => real(fd, done)), {
+    __promisify__: real.__promisify__,
+  });
+  try {
+    await run(letGo);
+  } finally {
+    fs.fsync = real;
+    letGo();
+  }
+}

@@ -86,7 +86,7 @@ test("transfers: what is written and cut during an upload is what the cloud has 
 test("transfers: an unmount during an upload ends in time, and the next mount goes on", async () => {
   await withMount(async (sim, mount) => {
     await writeLarge(mount.path("large.bin"), 64);
-    await eventually("it goes up", async () => fragments(await sim.requests()).length > 1);
+    await eventually("it goes up", async () => fragments(await sim.requests()).length > 1, 60_000);
     const began = Date.now();
     assert.equal(await mount.unmount(), 0);
     assert.ok(Date.now() - began < 15_000, "flush_timeout is kept");
