@@ -46,9 +46,14 @@ export interface Incomplete {
 
 export interface Applied {
   readonly conflicts: readonly Conflict[];
-  /** Nodes whose place or attributes changed in Local, and (parent, name) entries that changed (`gone`: the node that was there is nowhere now): for the kernel's caches. */
+  /** Nodes whose place or attributes changed in Local, and (parent, name) entries that changed (`gone`: the node that was there is nowhere now; `came`: it was nowhere before): for the kernel's caches. */
   readonly nodes: readonly ItemKey[];
-  readonly entries: readonly { readonly parent: ItemKey; readonly name: string; readonly gone?: ItemKey }[];
+  readonly entries: readonly {
+    readonly parent: ItemKey;
+    readonly name: string;
+    readonly gone?: ItemKey;
+    readonly came?: true;
+  }[];
   /** Those of the nodes whose files have other bytes now than were read or written here. */
   readonly renewed: readonly ItemKey[];
   /** Blobs whose bytes the cloud turned out to have already: content adopts them as clean bytes of that version. */

@@ -18,7 +18,7 @@ export function watchViews(read: Reader, nodes: Iterable<ItemKey>): Views {
     changed(adopt) {
       const changed: ItemKey[] = [];
       const renewed: ItemKey[] = [];
-      const entries: { parent: ItemKey; name: string; gone?: ItemKey }[] = [];
+      const entries: { parent: ItemKey; name: string; gone?: ItemKey; came?: true }[] = [];
       for (const [node, was] of before) {
         const is = viewLocal(read, node);
         if (was ? is && looksTheSame(was, is) : !is) continue;
@@ -26,7 +26,7 @@ export function watchViews(read: Reader, nodes: Iterable<ItemKey>): Views {
         if (was && is && !sameBytes(was, is, adopt)) renewed.push(node);
         if (was) entries.push({ parent: was.parent, name: was.name, ...(is ? {} : { gone: node }) });
         if (is && !(was?.parent === is.parent && was.name === is.name))
-          entries.push({ parent: is.parent, name: is.name });
+          entries.push({ parent: is.parent, name: is.name, ...(was ? {} : { came: true as const }) });
       }
       return { nodes: changed, entries, renewed };
     },

@@ -292,10 +292,13 @@ function joints(
     applied(applied) {
       const renewed = new Set(applied.renewed);
       for (const node of applied.nodes) late.door?.forgetNode(node, renewed.has(node));
-      for (const { parent, name, gone } of applied.entries) {
-        late.door?.forgetEntry(parent, name, gone);
+      const longer = new Set<ItemKey>();
+      for (const { parent, name, gone, came } of applied.entries) {
+        if (came) longer.add(parent);
+        else late.door?.forgetEntry(parent, name, gone);
         late.vfs?.changedElsewhere(parent, name);
       }
+      for (const folder of longer) late.door?.forgetListing(folder);
       late.flusher?.wake();
       late.pins?.wake();
       late.found?.wake();

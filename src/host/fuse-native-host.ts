@@ -59,6 +59,7 @@ async function start(
     unmount: (lazy) => endMount(options.mountpoint, { ...ending, cut: () => fuse.abort() }, { lazy, clock }),
     forgetEntry: () => undefined, // libfuse 2 gives no way to name a node; the timeouts are short
     forgetNode: (node) => at.open.forget(node),
+    forgetListing: () => undefined,
     told: async () => undefined,
   });
 }

@@ -38,6 +38,8 @@ export interface Mounted {
    */
   forgetEntry(parent: ItemKey, name: string, gone?: ItemKey): void;
   forgetNode(node: ItemKey, bytes: boolean): void;
+  /** Somebody came into the folder under a name that nobody had: the listing of the folder is all there is to forget. */
+  forgetListing(folder: ItemKey): void;
   /** Resolves when the kernel has heard everything it was to forget until now. */
   told(): Promise<void>;
 }

@@ -285,6 +285,7 @@ export function memoryVfs(): MemoryVfs {
         nameMax: 255,
       }),
     getxattr(inode, name) {
+      if (name.startsWith("system.posix_acl_")) return fault("noAttribute", name);
       if (!name.startsWith("user.")) return fault("notSupported", name);
       const value = get(inode)?.xattrs.get(name);
       return value ? ok(value) : fault("noAttribute", name);

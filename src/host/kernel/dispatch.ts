@@ -103,7 +103,9 @@ function forgetMany(at: Session, frame: Frame): void {
 
 function forgetOne(at: Session, node: number, times: number): void {
   const item = plainNumber(node);
-  if (at.nodes.forget(item, times)) at.handles.forget(item);
+  if (!at.nodes.forget(item, times)) return;
+  at.handles.forget(item);
+  at.listings.forget(item);
 }
 
 function interrupted(at: Session, frame: Frame): void {

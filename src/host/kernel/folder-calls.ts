@@ -3,7 +3,8 @@
  * place behind it (folder-streams.ts). READDIRPLUS hands over the node and the attributes of every entry as a lookup would, all
  * from one call of the vfs, so that a whole `ls -l` or `find` needs no call per file.
  *
- * The kernel may keep a listing in its pages: it drops it at any change it makes itself, and a change made elsewhere comes with a notice.
+ * The kernel may keep a listing in its pages: it drops it at any change it makes itself; of changes made elsewhere kept-listings.ts says
+ * when it is told.
  */
 import { constants } from "node:os";
 import { ok } from "../../base/result.ts";
@@ -12,6 +13,7 @@ import { READDIR_STEP_ENTRIES, REPLY_BYTES_MAX } from "../../model/limits.ts";
 import type { Answer, Attributes, DirectoryEntry, Reply } from "../../vfs/vfs.ts";
 import type { FolderStream } from "./folder-streams.ts";
 import type { Frame } from "./frame.ts";
+import type { Pass } from "./kept-listings.ts";
 import { NOT_AT_ALL } from "./outbox.ts";
 import { answer, attrValid, giveNothing, LOOKS, type Session } from "./session.ts";
 import { isOtherSpelling, itemOf } from "./spelling-nodes.ts";
@@ -25,15 +27,30 @@ export function opendir(at: Session, frame: Frame): void {
   const node = itemOf(frame.node);
   const other = isOtherSpelling(frame.node);
   answer(at, frame, at.vfs.getattr(node), (_at, unique) => {
-    const stream = at.streams.open();
-    const keep = at.notices.untold(node) ? 0 : openedAs.keepPages;
-    if (!at.out.opened(unique, stream, other ? 0 : openedAs.cacheFolder | keep)) at.streams.close(stream);
+    const pass = other || at.notices.untold(node) ? undefined : at.listings.open(node);
+    const stream = at.streams.open(pass);
+    const flags = other ? 0 : openedAs.keepPages | (pass ? openedAs.cacheFolder : 0);
+    if (!at.out.opened(unique, stream, flags)) close(at, stream);
   });
 }
 
 export function releasedir(at: Session, frame: Frame): void {
-  if (at.streams.close(frame.u64(0))) at.out.empty(frame.unique);
+  if (close(at, frame.u64(0))) at.out.empty(frame.unique);
   else at.out.error(frame.unique, EBADF);
+}
+
+function close(at: Session, id: number): boolean {
+  const stream = at.streams.close(id);
+  if (stream?.pass) {
+    at.listings.closed(stream.pass);
+    at.notices.quiet();
+  }
+  return stream !== undefined;
+}
+
+/** Somebody came into a folder, went or has another name, by other hands than the kernel's. */
+export function listingChanged(at: Session, folder: ItemKey): void {
+  at.notices.node(folder, at.listings.changed(folder));
 }
 
 export function fsyncdir(at: Session, frame: Frame): void {
@@ -60,6 +77,7 @@ function list(at: Session, frame: Frame, plus: boolean): void {
   if (!stream) return void at.out.error(frame.unique, EBADF);
   const [place, room] = [frame.u64(8), Math.min(frame.u32(16), REPLY_BYTES_MAX)];
   if (place > PLACE_MAX) return void at.out.error(frame.unique, EINVAL);
+  if (stream.pass) at.listings.asked(stream.pass, place);
   const page: Page = { folder: itemOf(frame.node), stream, plus, place, room, other: isOtherSpelling(frame.node) };
   answer(at, frame, entriesFor(at, page), (_at, unique, entries) => give(at, unique, page, entries), LOOKS);
 }
@@ -102,7 +120,14 @@ function give(at: Session, unique: number, page: Page, entries: readonly Entry[]
     }
     stream.cookies[++place - DOTS] = entry.cookie;
   }
-  if (at.out.payload(unique, pack.bytes())) for (const node of handed) at.nodes.add(node);
+  const bytes = pack.bytes();
+  if (at.out.payload(unique, bytes)) for (const node of handed) at.nodes.add(node);
+  if (bytes.length === 0 && stream.pass) atEnd(at, stream.pass);
+}
+
+function atEnd(at: Session, pass: Pass): void {
+  if (at.listings.ended(pass)) at.notices.node(pass.folder, true);
+  at.notices.quiet();
 }
 
 function dot(at: Session, folder: ItemKey, place: number): Pick<Entry, "name" | "inode" | "kind"> {

@@ -5,18 +5,22 @@
  * A place that this stream never gave (a file server that opened the folder anew) means as many entries from the start.
  */
 import type { Attributes, DirectoryEntry } from "../../vfs/vfs.ts";
+import type { Pass } from "./kept-listings.ts";
 import { put64, putEntry, type Validity } from "./outbox.ts";
 import { DIRENT_BYTES, ENTRY_BYTES, FILE_ENTRY, FOLDER_ENTRY } from "./wire.ts";
 
 export interface FolderStream {
+  /** Undefined: it reads past the listing that the kernel keeps. */
+  readonly pass: Pass | undefined;
   /** Behind the n-th entry; entry 0 is the start (undefined). */
   readonly cookies: (string | undefined)[];
 }
 
 export interface FolderStreams {
-  open(): number;
+  open(pass: Pass | undefined): number;
   get(id: number): FolderStream | undefined;
-  close(id: number): boolean;
+  /** Undefined: there is none. */
+  close(id: number): FolderStream | undefined;
   /** An empty answer of so many bytes at most; there is one at a time. */
   pack(room: number): Pack;
   readonly count: number;
@@ -27,12 +31,16 @@ export function folderStreams(): FolderStreams {
   let pack = new Pack(4096);
   let last = 0;
   return {
-    open() {
-      open.set(++last, { cookies: [undefined] });
+    open(pass) {
+      open.set(++last, { pass, cookies: [undefined] });
       return last;
     },
     get: (id) => open.get(id),
-    close: (id) => open.delete(id),
+    close(id) {
+      const stream = open.get(id);
+      open.delete(id);
+      return stream;
+    },
     pack(room) {
       if (room > pack.size) pack = new Pack(room);
       return pack.clear(room);

@@ -2,8 +2,9 @@
  * The first words (INIT): which version both speak, what each can, how large a request may be.
  *
  * Asked for, where the kernel has it: parallel lookups in a folder, listings with attributes, reads and direct calls that do not wait for
- * each other, writes of up to 1 MiB, O_TRUNC as part of open, file handles for a file server (`.` and `..` can be looked up), and
- * that we drop set-user-id bits ourselves (else the kernel asks for a file's capabilities before every write).
+ * each other, writes of up to 1 MiB, O_TRUNC as part of open, file handles for a file server (`.` and `..` can be looked up),
+ * that we drop set-user-id bits ourselves (else the kernel asks for a file's capabilities before every write), and that the kernel
+ * remembers that a file has no access control list (else `ls -l` asks for one, for every file, every time).
  *
  * Not asked for, with the reason:
  *   automatic invalidation   the kernel would drop a file's pages whenever its mtime moved, also by its own writes; it is told
@@ -31,6 +32,7 @@ const wanted =
   initFlag.readdirplusAuto |
   initFlag.asyncDirect |
   initFlag.parallelFolders |
+  initFlag.posixAcl |
   initFlag.maxPages |
   initFlag.explicitInvalidation |
   initFlag.killPrivileges;

@@ -15,6 +15,7 @@ import type { Host, Mounted, MountFault, MountOptions } from "../host.ts";
 import { unmount } from "../mount-table.ts";
 import { prepareMountpoint } from "../mountpoint.ts";
 import { connection } from "./connection.ts";
+import { listingChanged } from "./folder-calls.ts";
 import { fuseDevice, NOTICE_WRITER, type FuseDevice } from "./fuse-device.ts";
 import { newSession } from "./new-session.ts";
 import { noticeWriter, type NoticeWriter } from "./notice-writer.ts";
@@ -92,8 +93,9 @@ async function serve(
     unmount: (lazy) => endMount(mountpoint, { ...ending, cut: line.end }, { lazy, clock }),
     forgetEntry(parent, name, gone) {
       session.notices.entry(parent, name, gone);
-      session.notices.node(parent, true); // a name the kernel does not know says nothing of the listing it keeps
+      listingChanged(session, parent); // a name the kernel does not know says nothing of the listing it keeps
     },
+    forgetListing: (folder) => listingChanged(session, folder),
     forgetNode(node, bytes) {
       if (bytes) session.handles.renewed(node);
       session.notices.node(node, bytes);

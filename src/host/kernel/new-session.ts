@@ -5,6 +5,7 @@ import type { MountFault } from "../host.ts";
 import { dispatch } from "./dispatch.ts";
 import { folderStreams } from "./folder-streams.ts";
 import { Frame, type Room } from "./frame.ts";
+import { keptListings } from "./kept-listings.ts";
 import { nodeTable } from "./node-table.ts";
 import { makeNotices } from "./notices.ts";
 import { openHandles } from "./open-handles.ts";
@@ -35,6 +36,7 @@ export interface Talk {
 export function newSession(vfs: Vfs, channel: Channel, options: SessionOptions): Talk {
   const frame = new Frame();
   const nodes = nodeTable();
+  const listings = keptListings();
   const pending = pendingCalls(() => session.notices.quiet());
   const session: Session = {
     vfs,
@@ -42,12 +44,15 @@ export function newSession(vfs: Vfs, channel: Channel, options: SessionOptions):
     nodes,
     handles: openHandles(),
     streams: folderStreams(),
+    listings,
     pending,
     notices: makeNotices({
       clock: options.clock,
       write: channel.notify,
       knows: nodes.knows,
       busy: pending.on,
+      half: listings.half,
+      dropped: listings.dropped,
     }),
     entryValid: validity(options.entryTimeoutMs),
     attrValid: validity(options.attrTimeoutMs),

@@ -11,7 +11,8 @@
  *   3. a notice about a node waits while a call on that node waits for its answer (for a bounded time), so that other notices are
  *      hardly ever held up
  *
- * A node whose notice has not been written yet is `untold`: its pages are not to be kept over an open.
+ * A notice about the pages of a folder also waits, for the same bounded time, while a program is half way through its listing
+ * (kept-listings.ts). A node whose notice has not been written yet is `untold`: its pages are not to be kept over an open.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { ItemKey } from "../../model/ids.ts";
@@ -39,6 +40,10 @@ export interface NoticesOptions {
   knows(node: ItemKey): boolean;
   /** A call on the node waits for its answer. */
   busy(node: ItemKey): boolean;
+  /** The folder's pages are being written. */
+  half(folder: ItemKey): boolean;
+  /** The kernel has dropped the node's pages, and was not to drop them once more meanwhile. */
+  dropped(node: ItemKey): void;
 }
 
 type Wanted =
@@ -115,17 +120,25 @@ class Queue {
 
   #send(): void {
     if (this.#writing || this.#stopped) return;
-    const { clock, busy, write } = this.#options;
+    const { clock, write } = this.#options;
     const now = clock.now();
-    const ready = [...take(this.#wanted, (each) => !isHeld(each, busy) || now - each.since >= NOTICE_HELD_MAX_MS)];
+    const ready = [
+      ...take(this.#wanted, (each) => !isHeld(each, this.#options) || now - each.since >= NOTICE_HELD_MAX_MS),
+    ];
     if (ready.length === 0) return this.#rest();
     this.#writing = true;
     write(framesOf(ready), () => {
       this.#writing = false;
-      for (const { about, name } of ready)
-        if (name === undefined && !this.#wanted.has(nodeKey(about))) this.untold.delete(about);
+      for (const each of ready) if (each.name === undefined && each.bytes) this.#dropped(each.about);
       this.#send();
     });
+  }
+
+  #dropped(node: ItemKey): void {
+    const again = this.#wanted.get(nodeKey(node));
+    if (again && "bytes" in again && again.bytes) return;
+    this.untold.delete(node);
+    this.#options.dropped(node);
   }
 
   /** Nothing can be sent now: all is told, or what is left is held up by calls under way. */
@@ -152,8 +165,11 @@ function* take(wanted: Map<string, Wanted>, ready: (each: Wanted) => boolean): G
   }
 }
 
-function isHeld(wanted: Wanted, busy: (node: ItemKey) => boolean): boolean {
-  return busy(wanted.about) || ("gone" in wanted && wanted.gone !== undefined && busy(wanted.gone));
+function isHeld(wanted: Wanted, { busy, half }: NoticesOptions): boolean {
+  if (busy(wanted.about)) return true;
+  return wanted.name === undefined
+    ? wanted.bytes && half(wanted.about)
+    : wanted.gone !== undefined && busy(wanted.gone);
 }
 
 const nodeKey = (node: ItemKey): string => String(node);

@@ -11,6 +11,7 @@ import { errnoOf } from "../errno.ts";
 import type { MountFault } from "../host.ts";
 import type { FolderStreams } from "./folder-streams.ts";
 import type { Frame, Room } from "./frame.ts";
+import type { KeptListings } from "./kept-listings.ts";
 import type { NodeTable } from "./node-table.ts";
 import type { Notices } from "./notices.ts";
 import type { OpenHandles } from "./open-handles.ts";
@@ -24,6 +25,7 @@ export interface Session {
   readonly nodes: NodeTable;
   readonly handles: OpenHandles;
   readonly streams: FolderStreams;
+  readonly listings: KeptListings;
   readonly pending: PendingCalls;
   readonly notices: Notices;
   readonly entryValid: Validity;
@@ -162,7 +164,7 @@ export function tellingName<T>(folder: number, name: string, give: Give<T>): Giv
   return (at, unique, value) => {
     give(at, unique, value);
     at.notices.entry(itemOf(folder), name);
-    at.notices.node(itemOf(folder), true);
+    at.notices.node(itemOf(folder), at.listings.changed(itemOf(folder)));
   };
 }
 

@@ -63,6 +63,7 @@ export const initFlag = {
   readdirplusAuto: 1 << 14,
   asyncDirect: 1 << 15,
   parallelFolders: 1 << 18,
+  posixAcl: 1 << 20,
   maxPages: 1 << 22,
   explicitInvalidation: 1 << 25,
   killPrivileges: 1 << 28,

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { test } from "node:test";
+import { manualClock } from "../../../src/base/clock.ts";
+import { listingChanged } from "../../../src/host/kernel/folder-calls.ts";
 import { otherSpellingOf } from "../../../src/host/kernel/spelling-nodes.ts";
-import { opcode } from "../../../src/host/kernel/wire.ts";
+import { opcode, openedAs } from "../../../src/host/kernel/wire.ts";
+import { NOTICE_HELD_MAX_MS } from "../../../src/model/limits.ts";
 import { handleId, ROOT, type ItemKey } from "../../../src/model/ids.ts";
 import type { Vfs } from "../../../src/vfs/vfs.ts";
 import { World } from "../../vfs/world.ts";
@@ -248,6 +251,52 @@ test("kernel calls: notices go out once, for what the kernel knows, and wait for
   await notices.told();
   assert.equal(talk.notices.length, 2);
   assert.ok(talk.notices[1]!.includes("g\0"));
+});
+
+test("kernel calls: a listing is kept from its end on; a notice about its pages waits while somebody is half way, not for ever", async () => {
+  const clock = manualClock();
+  const world = new World();
+  const talk = wireTalk(world.vfs, { clock });
+  greet(talk);
+  await world.make("f", "x");
+  const [keep, cache] = [openedAs.keepPages, openedAs.cacheFolder];
+  const opened = (): { stream: number; flags: number } => {
+    const { body } = talk.ask(opcode.opendir, ROOT, u32(0, 0))!;
+    return { stream: Number(body.readBigUInt64LE(0)), flags: body.readUInt32LE(8) };
+  };
+  const read = (stream: number, place: number): number =>
+    talk.ask(opcode.readdir, ROOT, u64(stream, place), u32(2000, 0), u64(0), u32(0, 0))!.body.length;
+  const close = (stream: number): unknown => talk.ask(opcode.releasedir, ROOT, u64(stream), u32(0, 0), u64(0));
+  const droppedPages = async (): Promise<boolean> => {
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    return talk.notices.splice(0).some((frame) => frame.readInt32LE(4) === 2 && frame.readBigInt64LE(24) === 0n);
+  };
+  const first = opened();
+  assert.equal(first.flags, keep | cache);
+  read(first.stream, 0);
+  listingChanged(talk.session, ROOT);
+  assert.equal(await droppedPages(), false, "nothing is believed yet");
+  assert.equal(opened().flags, keep, "who opens it now reads past it");
+  assert.equal(read(first.stream, 3), 0);
+  assert.equal(await droppedPages(), true, "at the end");
+  const second = opened();
+  assert.equal(second.flags, keep | cache);
+  read(second.stream, 0);
+  read(second.stream, 3);
+  const third = opened();
+  read(third.stream, 0);
+  listingChanged(talk.session, ROOT);
+  assert.equal(await droppedPages(), false, "somebody is half way");
+  assert.equal(opened().flags, keep);
+  close(third.stream);
+  assert.equal(await droppedPages(), true);
+  read(second.stream, 0);
+  read(second.stream, 3);
+  read(second.stream, 0);
+  listingChanged(talk.session, ROOT);
+  assert.equal(await droppedPages(), false);
+  clock.advance(NOTICE_HELD_MAX_MS);
+  assert.equal(await droppedPages(), true, "not for ever");
 });
 
 test("kernel calls: a frame whose header lies about its length is nobody's", () => {
