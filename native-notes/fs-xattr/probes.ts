@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { link, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getAttribute, setAttribute } from "fs-xattr";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { getAttribute, setAttribute, setAttributeSync } from "fs-xattr";
 
 const folder = await mkdtemp(join(tmpdir(), "xattr-"));
 const path = join(folder, "file");
@@ -21,6 +23,21 @@ async function codeOf(run: Promise<unknown>): Promise<string> {
 function holds(what: string, truth: boolean): void {
   console.log(`${truth ? "holds" : "FAILS"}: ${what}`);
   if (!truth) process.exitCode = 1;
+}
+
+/** Objects that the collector may not take after many calls, for each call. */
+async function keptBy(call: (turn: number) => unknown): Promise<number> {
+  const calls = 20_000;
+  const before = handleBytes();
+  for (let i = 0; i < calls; i++) await call(i);
+  return (handleBytes() - before) / calls;
+}
+
+/** What native code keeps hold of. */
+function handleBytes(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  return getHeapStatistics().used_global_handles_size;
 }
 
 try {
@@ -42,6 +59,11 @@ try {
   for (let i = 0; i < 1000; i++) await setAttribute(`${path}2`, name, `words ${i}`);
   clearInterval(timer);
   holds(`the loop goes on meanwhile (${Math.round(performance.now() - start)} us each)`, turns > 0);
+  const [kept, keptNow] = [
+    await keptBy((i) => setAttribute(`${path}2`, name, `words ${i}`)),
+    await keptBy((i) => setAttributeSync(`${path}2`, name, `words ${i}`)),
+  ];
+  holds(`a promise keeps ${kept} bytes of handles for ever, a blocking call ${keptNow}`, kept > 8 && keptNow < 1);
   const bytes = new Uint8Array([1]) as Buffer;
   const taken = await Promise.resolve()
     .then(() => setAttribute(`${path}2`, name, bytes))

@@ -41,6 +41,10 @@ export class BlobFile {
   /** What the file says of itself. */
   described = "";
   removed = false;
+  /** Frozen, and its bytes were compared with the record in this process. */
+  compared = false;
+  /** The version that its bytes became, once the cloud has them. */
+  became: string | undefined;
   /** Counts changes of the bytes; `synced` is the count that is known to be on disk. */
   changes = 0;
   synced = 0;
@@ -132,6 +136,11 @@ export class Blobs {
 
   known(blob: BlobId): BlobFile | undefined {
     return this.#known.get(blob);
+  }
+
+  /** Undefined when the blob has gone meanwhile: nothing is remembered of it then. */
+  #fileOf(blob: BlobId): BlobFile | undefined {
+    return this.#known.get(blob) ?? (this.#options.store.read.blobs.get(blob) ? this.get(blob) : undefined);
   }
 
   /** A row or a Source names it now. */
@@ -304,7 +313,8 @@ export class Blobs {
     this.#nextOp = acted.next;
     const due = new Set([...acted.blobs, ...this.#undescribed]);
     this.#undescribed.clear();
-    await Promise.all([...due].map((blob) => this.#syncs.run(() => this.#describe(this.get(blob)))));
+    const files = [...due].map((blob) => this.#fileOf(blob)).filter((file) => file !== undefined);
+    await Promise.all(files.map((file) => this.#syncs.run(() => this.#describe(file))));
   }
 
   async #syncEvery(): Promise<void> {

@@ -12,10 +12,11 @@ import { ok } from "../base/result.ts";
 import type { Drive } from "../drive/drive.ts";
 import { fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
-import { blobVersion, contentVersion } from "../model/item.ts";
+import { contentVersion } from "../model/item.ts";
 import { BARRIER_INTERVAL_MS, BLOB_SWEEP_MS, DOWNLOADS_MAX, OPEN_FILES_MAX } from "../model/limits.ts";
 import { StoreFull, type Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
+import { attributeThread, type AttributeThread } from "./attributes.ts";
 import { Blobs, BLOBS_FOLDER, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
 import type { Answer, CacheUse, Content, Dirtied, Frozen, Source, Verified } from "./content.ts";
@@ -62,6 +63,7 @@ class DiskContent implements Content, SourceOwner {
   readonly #store: Store;
   readonly #files: Files;
   readonly #hasher: Hasher = hasher();
+  readonly #attributes: AttributeThread = attributeThread();
   readonly #described: Identities;
   readonly #cache: Cache;
   readonly #frozen: FrozenBlobs;
@@ -90,7 +92,7 @@ class DiskContent implements Content, SourceOwner {
         this.#notes.push(`${folder} has no extended attributes: what each file belongs to is kept in a file beside it`);
         log.fault(this.#notes.at(-1)!);
       },
-      () => this.#files.isQuick,
+      { aside: this.#attributes, isQuick: () => this.#files.isQuick },
     ));
     const common = { store, log, clock, files: this.#files, identities: described, onDefect };
     const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
@@ -244,16 +246,13 @@ class DiskContent implements Content, SourceOwner {
     await this.#cache.close();
     this.#files.closeAll();
     await this.#hasher.close();
+    await this.#attributes.close();
   }
 
   // ---- for Sources ---------------------------------------------------------------------------------------------------------
 
   nodeOf(blob: BlobId): ItemKey | undefined {
     return this.#store.read.blobs.get(blob)?.node;
-  }
-
-  versionOf(blob: BlobId): string {
-    return this.#frozen.versionOf(blob) ?? blobVersion(blob);
   }
 
   moved(source: DiskSource, before: Shown): void {

@@ -44,9 +44,6 @@ export class FrozenBlobs {
   readonly #options: FrozenOptions;
   readonly #ahead: HashAhead;
   readonly #freezing = keyedLock<BlobId>();
-  /** Frozen blobs whose bytes were compared with the record in this process. */
-  readonly #compared = new Set<BlobId>();
-  readonly #versions = new Map<BlobId, string>();
   readonly #adopting = new Set<BlobId>();
   /** Blobs that are the bytes of a version (of a node) which the cache does not have yet. */
   readonly #arriving = new Map<string, BlobFile>();
@@ -70,11 +67,6 @@ export class FrozenBlobs {
     this.#ahead.end();
   }
 
-  /** The version that the bytes of a pushed blob became. */
-  versionOf(blob: BlobId): string | undefined {
-    return this.#versions.get(blob);
-  }
-
   freeze(blob: BlobId): Answer<Frozen> {
     return this.#freezing.run(blob, async () => {
       const row = this.#options.store.read.blobs.get(blob);
@@ -93,10 +85,10 @@ export class FrozenBlobs {
 
   /** Marked in the turn of the call; the rest follows. */
   async adopt(blob: BlobId, node: ItemKey, version: string, same: boolean): Promise<void> {
-    this.#versions.set(blob, version);
     this.#adopting.add(blob);
     this.#mark(blob);
     const file = this.#options.blobs.get(blob);
+    file.became = version;
     file.sealed = true;
     if (same) this.#arriving.set(arrivalOf(node, version), file);
     const clean = same && file.size > 0 ? await this.#toCache(file, node, version) : undefined;
@@ -143,7 +135,7 @@ export class FrozenBlobs {
     const length = await blobs.lengthOf(file);
     if (row.state !== "open" && length !== row.size) return mismatch(file.blob);
     file.size = length;
-    if (row.hash !== undefined && row.sha256 !== undefined && this.#compared.has(file.blob))
+    if (row.hash !== undefined && row.sha256 !== undefined && file.compared)
       return ok(frozen(blobs, file, { hash: row.hash, sha256: row.sha256 }));
     // Sealed bytes do not change: a large file is read by the worker while the disk takes it.
     const ahead = row.state === "open" ? this.#ahead.take(file) : undefined;
@@ -157,7 +149,7 @@ export class FrozenBlobs {
       const recorded = this.#record(file, digest);
       if (!recorded.ok) return recorded;
     } else if (digest.hash !== row.hash || digest.sha256 !== row.sha256) return mismatch(file.blob);
-    this.#compared.add(file.blob);
+    file.compared = true;
     return ok(frozen(blobs, file, digest));
   }
 
@@ -247,7 +239,6 @@ export class FrozenBlobs {
     }
     for (const blob of due) {
       this.#pushed.delete(blob);
-      this.#compared.delete(blob);
       if (!isShown(blob)) await blobs.remove(blob);
     }
   }

@@ -4,40 +4,23 @@
  */
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
-import { parentPort } from "node:worker_threads";
+import { answering } from "./answering-worker.ts";
+import type { Digest } from "./hash.ts";
 import { QuickXor } from "./quick-xor.ts";
 
 export interface HashQuestion {
-  readonly id: number;
   readonly fd: number;
   readonly length: number;
   readonly withSha256: boolean;
 }
 
-export type HashAnswer =
-  | { readonly id: number; readonly length: number; readonly hash: string; readonly sha256: string }
-  | { readonly id: number; readonly code: string; readonly why: string };
-
 const STEP_BYTES = 256 * 1024;
 const SLICE_BYTES = 16 * 1024 * 1024;
 const buffer = new Uint8Array(STEP_BYTES);
 
-parentPort?.on("message", (question: HashQuestion) => void answer(question));
+answering(digest);
 
-async function answer(question: HashQuestion): Promise<void> {
-  try {
-    parentPort?.postMessage({ id: question.id, ...(await digest(question)) } satisfies HashAnswer);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-    parentPort?.postMessage({ id: question.id, code, why: String(error) } satisfies HashAnswer);
-  }
-}
-
-async function digest({ fd, length, withSha256 }: HashQuestion): Promise<{
-  length: number;
-  hash: string;
-  sha256: string;
-}> {
+async function digest({ fd, length, withSha256 }: HashQuestion): Promise<Digest> {
   const xor = new QuickXor();
   const sha = withSha256 ? createHash("sha256") : undefined;
   let at = 0;

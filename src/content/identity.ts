@@ -1,10 +1,10 @@
 /**
- * The door to fs-xattr: every content file says in an extended attribute whose bytes it holds, so that recovery and rebuild find what
- * belongs to what without the index. On a file system without user attributes the same words go into a file beside it.
+ * Every content file says in an extended attribute whose bytes it holds, so that recovery and rebuild find what belongs to what without the
+ * index. On a file system without user attributes the same words go into a file beside it.
  */
 import { promises as fs } from "node:fs";
 import { dirname } from "node:path";
-import { getAttribute, setAttribute, setAttributeSync } from "fs-xattr";
+import { attributesNow, type Attributes } from "./attributes.ts";
 import { isMissing, removeFile } from "./files.ts";
 
 const ATTRIBUTE = "user.onedrive.identity";
@@ -44,8 +44,12 @@ export interface Identities {
   moved(from: string, to: string): Promise<void>;
 }
 
-/** `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: writing may be done at once (files.ts). */
-export function identities(onSidecar: (path: string) => void, isQuick: () => boolean = () => false): Identities {
+/** `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: attributes may be
+ * read and written at once (files.ts), otherwise `aside`. */
+export function identities(
+  onSidecar: (path: string) => void,
+  { aside, isQuick }: { readonly aside: Attributes; isQuick(): boolean } = AT_ONCE,
+): Identities {
   /** Folders whose filesystem has no attributes. */
   const sidecars = new Set<string>();
   /** True once an attribute was set: no file has one beside it, then. */
@@ -61,8 +65,7 @@ export function identities(onSidecar: (path: string) => void, isQuick: () => boo
       const words = JSON.stringify(identity);
       if (sidecars.has(dirname(path))) return beside(path, words);
       try {
-        if (isQuick()) setAttributeSync(path, ATTRIBUTE, words);
-        else await setAttribute(path, ATTRIBUTE, words);
+        await (isQuick() ? attributesNow : aside).write(path, ATTRIBUTE, words);
         attributes = true;
       } catch (error) {
         if (isMissing(error)) throw error;
@@ -71,8 +74,8 @@ export function identities(onSidecar: (path: string) => void, isQuick: () => boo
       }
     },
     async read(path) {
-      const words = await getAttribute(path, ATTRIBUTE).catch(() => undefined);
-      return parse(words?.toString() ?? (await fs.readFile(path + SIDECAR, "utf8").catch(() => undefined)));
+      const words = await (isQuick() ? attributesNow : aside).read(path, ATTRIBUTE);
+      return parse(words ?? (await fs.readFile(path + SIDECAR, "utf8").catch(() => undefined)));
     },
     async forget(path) {
       if (mayBeBeside()) await removeFile(path + SIDECAR);
@@ -85,6 +88,9 @@ export function identities(onSidecar: (path: string) => void, isQuick: () => boo
     },
   };
 }
+
+/** For who keeps nobody waiting, at start. */
+const AT_ONCE = { aside: attributesNow, isQuick: () => true };
 
 /** True for the sidecar of a content file. */
 export function isSidecar(name: string): boolean {

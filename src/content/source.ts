@@ -13,6 +13,7 @@ import { keyedLock } from "../base/lock.ts";
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { BlobId, ItemKey } from "../model/ids.ts";
+import { blobVersion } from "../model/item.ts";
 import { HYDRATE_RANGE_BYTES } from "../model/limits.ts";
 import { refusal, type BlobFile, type Blobs } from "./blobs.ts";
 import type { CleanFile } from "./clean-file.ts";
@@ -31,8 +32,6 @@ export interface SourceOwner {
   readonly blobs: Blobs;
   readonly dirtied: Dirtied;
   nodeOf(blob: BlobId): ItemKey | undefined;
-  /** Content version of a blob's bytes: `blob:N`, or what they became in the cloud. */
-  versionOf(blob: BlobId): string;
   /** The Source shows something else now. */
   moved(source: DiskSource, before: Shown): void;
   closed(source: DiskSource): void;
@@ -193,7 +192,7 @@ export class DiskSource implements Source {
       case "kept":
         return before.version;
       case "blob":
-        return this.#owner.versionOf(before.file.blob);
+        return before.file.became ?? blobVersion(before.file.blob);
       case "nothing":
         return undefined;
     }

@@ -7,7 +7,7 @@ import { failed, type Result } from "../base/result.ts";
 import { limit } from "../base/limit.ts";
 import { startLoop, type Loop } from "../base/loop.ts";
 import { fault, type Fault } from "../model/fault.ts";
-import type { BlobId, ItemKey, OpId } from "../model/ids.ts";
+import type { ItemKey, OpId } from "../model/ids.ts";
 import {
   NO_SPACE_WAIT_MS,
   SIMPLE_UPLOAD_BYTES_MAX,
@@ -29,6 +29,7 @@ import { Planning } from "./planning.ts";
 import { whyOf, type End, type Pushing } from "./pushing.ts";
 import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
+import { Running } from "./running.ts";
 import { runStep } from "./run-step.ts";
 import { groupOf, isDelete, isSameStep, isUpload, type Entry } from "./schedule.ts";
 import { dropOrphanSessions, dropSession } from "./session.ts";
@@ -36,13 +37,6 @@ import { statusOf } from "./status.ts";
 import { Superseded } from "./superseded.ts";
 import { VersionAudits } from "./version-audit.ts";
 import { waits, type Waits } from "./waits.ts";
-
-interface Running {
-  readonly entry: Entry;
-  readonly blob: BlobId | undefined;
-  readonly cut: AbortController;
-  readonly done: Promise<void>;
-}
 
 const NO_SPACE = "no space in the cloud";
 const IDLE_NAP_MS = 60_000;
@@ -195,6 +189,7 @@ class Engine implements Flusher {
       if ((await this.sync(late.signal)).settling === 0) break;
     cancel();
     this.#stopping.abort();
+    for (const running of this.#running.values()) running.end();
     await this.#loop.stop();
     await this.#making;
     await Promise.all([...this.#running.values()].map(({ done }) => done));
@@ -310,7 +305,7 @@ class Engine implements Flusher {
       // A large upload of bytes that nobody wants any more ends for the newer ones; a small one may finish.
       const outdated = isUpload(mine.entry.step) && blobOf(this.#options.store.read, mine.entry.step) === undefined;
       const large = isUpload(mine.entry.step) && mine.entry.step.bytes.size > SIMPLE_UPLOAD_BYTES_MAX;
-      if (outdated && large && this.#readiness.isSettled(entry)) mine.cut.abort();
+      if (outdated && large && this.#readiness.isSettled(entry)) mine.cut();
     }
   }
 
@@ -359,12 +354,11 @@ class Engine implements Flusher {
 
   #launch(entry: Entry): void {
     const { step } = entry;
-    const cut = new AbortController();
-    const signal = AbortSignal.any([cut.signal, this.#stopping.signal]);
+    const running = new Running(entry, isUpload(step) ? blobOf(this.#options.store.read, step) : undefined);
     entry.state = "running";
-    const task = (): Promise<End> => this.#run(entry, signal);
+    const task = (): Promise<End> => this.#run(entry, running.signal);
     const slots = isUpload(step) && step.bytes.size <= SMALL_UPLOAD_BYTES_MAX ? this.#smallUploads : this.#uploads;
-    const done = (isUpload(step) ? slots.run(task) : task())
+    running.done = (isUpload(step) ? slots.run(task) : task())
       .then((end) => this.#ended(entry, end))
       .catch((error: unknown) => this.#unlessFull(error, step.node))
       .finally(() => {
@@ -372,8 +366,7 @@ class Engine implements Flusher {
         this.#changed = true;
         this.#loop.wake();
       });
-    const blob = isUpload(step) ? blobOf(this.#options.store.read, step) : undefined;
-    this.#running.set(step.node, { entry, blob, cut, done });
+    this.#running.set(step.node, running);
   }
 
   /** The state folder's disk may be full at any record: then the outcome is to be found out when there is room. */
@@ -403,7 +396,7 @@ class Engine implements Flusher {
     if (end.end !== "done") this.#options.log.trace(`${action} was not carried out: ${whyOf(end)}`, { node });
     const mine = this.#running.get(node);
     if (end.end !== "done" && mine?.blob !== undefined) this.#superseded.add(mine.blob);
-    if (mine?.cut.signal.aborted && mine.blob !== undefined) await dropSession(this.#pushing, mine.blob);
+    if (mine?.isCut && mine.blob !== undefined) await dropSession(this.#pushing, mine.blob);
     switch (end.end) {
       case "done":
         this.#waits.succeeded(node);
