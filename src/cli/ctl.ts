@@ -2,8 +2,8 @@
  * onedrivectl: finds the daemons a command is meant for, asks them, prints their answers and says with its exit status whether what
  * was printed is what was wanted. Sign-in commands need no daemon (see account-commands.ts).
  */
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { readlinkSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { Calls, CallName } from "../control/control.ts";
 import { call } from "../control/socket-client.ts";
 import { mountOf, ourMounts, socketOfSource, type Mount } from "../control/whereabouts.ts";
@@ -112,7 +112,7 @@ function findTargets(line: CtlLine, around: Surroundings): readonly Target[] | s
   }
   const found: [Mount, string][] = [];
   for (const given of paths) {
-    const path = realPath(resolve(around.cwd, given));
+    const path = realPath(resolve(around.cwd, given), mounts);
     const mount = mountOf(path, mounts);
     if (!mount) return `${given} is not in a mounted OneDrive`;
     found.push([mount, path]);
@@ -130,12 +130,37 @@ function gather(found: readonly (readonly [Mount, string])[], around: Surroundin
   return targets;
 }
 
-/** Links resolved as far as the path exists: a command may name an item that is gone. */
-function realPath(path: string): string {
+/**
+ * Links resolved as far as the path exists: a command may name an item that is gone. Inside a OneDrive there are no links, and nothing is
+ * looked at: a daemon that hangs must not keep us from saying so.
+ */
+function realPath(path: string, mounts: readonly Mount[]): string {
+  const left = path.split("/");
+  let at = "/";
+  for (let links = 0; left.length > 0;) {
+    const part = left.shift()!;
+    if (part === "" || part === ".") continue;
+    const here = part === ".." ? dirname(at) : join(at, part);
+    const target = links < LINKS_MAX && !mountOf(here, mounts) ? linkAt(here) : undefined;
+    if (target !== undefined) {
+      links++;
+      left.unshift(...target.split("/"));
+    }
+    if (target === undefined) at = here;
+    else if (target.startsWith("/")) at = "/";
+  }
+  return at;
+}
+
+/** As many as the kernel follows. */
+const LINKS_MAX = 40;
+
+/** Where a symbolic link leads; undefined for everything else. */
+function linkAt(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return readlinkSync(path);
   } catch {
-    return path === "/" ? path : join(realPath(dirname(path)), basename(path)); // what is not there is found by its parent
+    return undefined;
   }
 }
 

@@ -1,6 +1,8 @@
 /**
  * The contract between onedrivectl and a daemon: which calls there are, what they take and what they answer. One call a
- * connection, one JSON line each way, over a unix socket only its owner can open. Answers never hold a token or a secret URL.
+ * connection, one JSON line each way, over a unix socket only its owner can open. Before the answer come empty lines, one each
+ * CONTROL_LIFE_SIGN_MS: some calls take long, and a daemon at work is to be told from one that hangs. Answers never hold a token or a
+ * secret URL.
  */
 import type { Result } from "../base/result.ts";
 import type { Fault } from "../model/fault.ts";

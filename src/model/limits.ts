@@ -189,6 +189,9 @@ export const SWEEP_DELAY_MS = 10_000;
 /** A close moves the settle window of a file when its last recorded act is older than this. */
 export const TOUCH_GRAIN_MS = 100;
 
+/** While a call of onedrivectl waits for its answer, the daemon gives a sign of life this often; without any for so long it is given up. */
+export const CONTROL_LIFE_SIGN_MS = 1_000;
+export const CONTROL_SILENCE_MS_MAX = 10_000;
 /** A mount that says nothing for this long is taken for hanging, not for stale. */
 export const MOUNT_ANSWER_WAIT_MS = 2_000;
 /** What is pinned is looked for at most this often, and never more than a small part of the time. */

@@ -1,16 +1,21 @@
 /** The control socket: private, one call a connection, sturdy against garbage, cancelled when the client hangs up. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { createConnection } from "node:net";
+import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { ok } from "../../src/base/result.ts";
 import type { Handlers } from "../../src/control/control.ts";
+import { listenerOn } from "../../src/control/listener.ts";
 import { call } from "../../src/control/socket-client.ts";
 import { serveControl, type ControlServer } from "../../src/control/socket-server.ts";
 import { mountOf, ourMounts, socketOfSource, socketPathOf, sourceOf } from "../../src/control/whereabouts.ts";
 import { fault } from "../../src/model/fault.ts";
+import { CONTROL_LIFE_SIGN_MS } from "../../src/model/limits.ts";
 
 async function serve(t: TestContext, some: Partial<Handlers>, defects: unknown[] = []): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "onedrive-control-"));
@@ -85,6 +90,44 @@ test("control: a client that hangs up cancels its call", async (t) => {
   const socket = createConnection(path, () => socket.write('{"call":"wait","takes":{"timeoutSeconds":null}}\n'));
   setTimeout(() => socket.destroy(), 50);
   assert.equal(await seen, true);
+});
+
+test("control: a call may take as long as it likes while its daemon gives signs of life", async (t) => {
+  const path = await serve(t, { sync: () => delay(CONTROL_LIFE_SIGN_MS * 2.5, fault("offline", "at last")) });
+  assert.deepEqual(await call(path, "sync", {}, CONTROL_LIFE_SIGN_MS * 1.5), fault("offline", "at last"));
+});
+
+test("control: a daemon that says nothing is given up, and its process is named", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "onedrive-control-"));
+  const sockets: Socket[] = [];
+  const deaf = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => deaf.listen(join(dir, "c.sock"), resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    deaf.close();
+    rmSync(dir, { recursive: true });
+  });
+  const answer = await call(join(dir, "c.sock"), "status", {}, 200);
+  assert.ok(!answer.ok && answer.fault.kind === "unavailable");
+  assert.match(answer.fault.why, new RegExp(`process ${process.pid}\\b.*no sign of life.*kill -9 ${process.pid}\\b`));
+});
+
+test("control: a stopped process is told from one that runs", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "onedrive-control-"));
+  const path = join(dir, "c.sock");
+  const listen = `require("net").createServer().listen(${JSON.stringify(path)}, () => console.log("ready"))`;
+  const child = spawn(process.execPath, ["-e", listen], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => {
+    child.kill("SIGKILL");
+    rmSync(dir, { recursive: true });
+  });
+  await once(child.stdout, "data");
+  assert.deepEqual(listenerOn(path), { pid: child.pid, isStopped: false });
+  child.kill("SIGSTOP");
+  const answer = await call(path, "status", {}, 200);
+  assert.ok(!answer.ok);
+  assert.match(answer.fault.why, new RegExp(`process ${child.pid}\\) is stopped.*kill -CONT ${child.pid} `));
+  assert.equal(listenerOn(join(dir, "other.sock")), undefined);
 });
 
 test("control: a daemon is found from the mount table alone", () => {
