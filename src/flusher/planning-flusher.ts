@@ -295,6 +295,7 @@ class Engine implements Flusher {
   }
 
   #planned(): void {
+    this.#waits.tidy((node) => this.#running.has(node) || this.#planning.current.of(node).length > 0);
     for (const { entry, end } of this.#ends)
       for (const each of this.#planning.current.of(entry.step.node))
         if (isSameStep(each, entry)) each.state = stateAfter(end, true);

@@ -30,7 +30,8 @@ export function statusOf(parts: StatusParts): FlushStatus {
     const standing = planning.current.standing(entry);
     if (standing.state === "parked" || standing.state === "held") {
       counts[standing.state] += items;
-      because(standing.reason, items);
+      // Held ones came to be so in several plans; they are waiting for one word.
+      because(standing.state === "held" ? HELD : standing.reason, items);
       continue;
     }
     counts.pending += items;
@@ -56,6 +57,8 @@ export function statusOf(parts: StatusParts): FlushStatus {
 }
 
 const SETTLING = "settling";
+const HELD =
+  'deletions are held, for they are many at once: "onedrivectl release" lets them go to the cloud, "onedrivectl undo held" takes them back';
 
 function whyWaiting({ readiness, waits, running, unresolved }: StatusParts, entry: Entry): string | undefined {
   const { node } = entry.step;

@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
-import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS, REMERGES_MAX } from "../model/limits.ts";
+import { BACKOFF_FIRST_MS, BACKOFF_MOST_MS, REMERGES_MAX, WAITS_BEFORE_TIDYING } from "../model/limits.ts";
 
 interface Wait {
   tries: number;
@@ -28,6 +28,7 @@ const BOUNDS = { firstMs: BACKOFF_FIRST_MS, mostMs: BACKOFF_MOST_MS };
 export function waits(clock: Clock, random: Random) {
   const nodes = new Map<ItemKey, Wait>();
   let pause: (Pause & { readonly tries: number }) | undefined;
+  let tidyAbove = WAITS_BEFORE_TIDYING;
   const of = (node: ItemKey): Wait => {
     const known = nodes.get(node);
     if (known) return known;
@@ -63,6 +64,15 @@ export function waits(clock: Clock, random: Random) {
       if (pause && pause.until <= clock.now()) pause = undefined;
     },
     forget: (node: ItemKey): void => void nodes.delete(node),
+    /** Nodes that nothing is to be done for any more are forgotten when there are many: some of them were deleted here and never come back. */
+    tidy(isWanted: (node: ItemKey) => boolean): void {
+      if (nodes.size <= tidyAbove) return;
+      for (const node of nodes.keys()) if (!isWanted(node)) nodes.delete(node);
+      tidyAbove = Math.max(WAITS_BEFORE_TIDYING, 2 * nodes.size);
+    },
+    get count(): number {
+      return nodes.size;
+    },
     /** When the node may go again; 0: now. */
     until: (node: ItemKey): number => nodes.get(node)?.until ?? 0,
     reason: (node: ItemKey): string | undefined => nodes.get(node)?.reason || undefined,

@@ -76,6 +76,8 @@ export const MASS_DELETE_FRACTION = 0.25;
 export const DELETE_BURST_MS = 60_000;
 /** Re-merges of one node without progress before it is held. */
 export const REMERGES_MAX = 5;
+/** Nodes whose failures are remembered before it is looked which of them still have something to be done. */
+export const WAITS_BEFORE_TIDYING = 1_000;
 /** Another device's parking name that stays for so long is given its name back. */
 export const PARK_SWEEP_MS = 3600 * 1000;
 /** Places and times of an item that were asked for and are remembered while none is known to have arrived. */
