@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { seededRandom } from "../../src/base/random.ts";
+import { CONTROL_SILENCE_MS_MAX } from "../../src/model/limits.ts";
 import { eventually, isMounted, run, startMount, type Mount } from "../support/mount-process.ts";
 import { programs } from "../support/repository.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
@@ -168,4 +169,25 @@ test("survival: an open file's bytes written before the kill are there after it"
   assert.equal(readFileSync(mount.path("open.txt"), "utf8"), "first part, ");
   await mount.settled();
   await eventually("in the cloud", async () => (await sim.get("open.txt")).toString() === "first part, ");
+});
+
+test("survival: onedrivectl does not wait for a daemon that is stopped, and says how it goes on", async () => {
+  writeFileSync(mount.path("before the stop.txt"), "x");
+  process.kill(mount.pid, "SIGSTOP");
+  try {
+    const beganAt = Date.now();
+    const [named, all] = await Promise.all([mount.ctl("status", mount.dir), mount.ctl("sync")]);
+    assert.ok(Date.now() - beganAt < 2 * CONTROL_SILENCE_MS_MAX);
+    for (const { code, err } of [named, all]) {
+      assert.equal(code, 1);
+      assert.match(
+        err,
+        new RegExp(`${mount.dir}: the daemon \\(process ${mount.pid}\\) is stopped.*kill -CONT ${mount.pid}`),
+      );
+    }
+  } finally {
+    process.kill(mount.pid, "SIGCONT");
+  }
+  assert.equal((await mount.ctl("status", mount.dir)).code, 0);
+  await mount.settled();
 });
