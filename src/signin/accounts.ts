@@ -1,8 +1,10 @@
 /** The accounts of this person: one folder each, 0700, below the configuration folder. An account's name is a file name and nothing more. */
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
+import { TOKENS_NAME } from "./token-file.ts";
 
 export const DEFAULT_ACCOUNT = "default";
 
@@ -17,14 +19,14 @@ export function accountFolder(folder: string, account: string): Result<string, F
   return plain ? ok(join(folder, account)) : fault("invalid", `not a name for an account: ${JSON.stringify(account)}`);
 }
 
-/** Names, sorted. */
+/** Names of those that have tokens, sorted: a sign-in that was refused leaves a folder and no account. */
 export async function listAccounts(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if ((error as { code?: string }).code === "ENOENT") return [];
     throw error;
   });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  return names.filter((name) => accountFolder(folder, name).ok).sort();
+  return names.filter((name) => accountFolder(folder, name).ok && existsSync(join(folder, name, TOKENS_NAME))).sort();
 }
 
 /** The only account there is, else `default`. */

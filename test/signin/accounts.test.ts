@@ -12,6 +12,7 @@ import {
   removeAccount,
   soleAccount,
 } from "../../src/signin/accounts.ts";
+import { TOKENS_NAME } from "../../src/signin/token-file.ts";
 import { signedInWith } from "../../src/signin/signed-in-with.ts";
 
 function scratch(context: TestContext): string {
@@ -34,9 +35,13 @@ test("accounts are made, listed and removed", async (context) => {
   assert.ok(made.ok);
   assert.equal(statSync(made.value).mode & 0o777, 0o700);
   writeFileSync(join(folder, "config"), "not an account");
+  assert.deepEqual(await listAccounts(folder), [], "nobody has signed in yet");
+  assert.equal(await soleAccount(folder), "default");
+  writeFileSync(join(made.value, TOKENS_NAME), "{}");
   assert.deepEqual(await listAccounts(folder), ["work"]);
   assert.equal(await soleAccount(folder), "work");
   await createAccount(folder, "home");
+  writeFileSync(join(folder, "home", TOKENS_NAME), "{}");
   assert.deepEqual(await listAccounts(folder), ["home", "work"]);
   assert.equal(await soleAccount(folder), "default");
   assert.equal((await removeAccount(folder, "work")).ok, true);
