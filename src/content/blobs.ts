@@ -22,6 +22,7 @@ import type { Answer } from "./content.ts";
 import { cutFile, DiskFile, diskFault, isFull, readAt, removeFile, syncFile, syncFolder, type Files } from "./files.ts";
 import { blobIdentity, blobsActedOn } from "./blob-identity.ts";
 import { isSidecar, type Identities } from "./identity.ts";
+import { ReadyBlobs } from "./ready-blobs.ts";
 
 export interface BlobOptions {
   readonly store: Store;
@@ -84,37 +85,53 @@ export class Blobs {
   #reserved = 0;
   /** Blobs that have to say something new of themselves, and the first operation not looked at for more of them. */
   readonly #undescribed = new Set<BlobId>();
+  readonly #ready: ReadyBlobs<BlobFile>;
   #nextOp = 1;
 
   constructor(options: BlobOptions) {
     this.#options = options;
+    this.#ready = new ReadyBlobs({
+      clock: options.clock,
+      make: () => this.#make("ahead"),
+      drop: (file) => this.#discard(file),
+      trace: (words, error) => options.log.trace(words, { error }),
+    });
   }
 
   /** A new empty file under a number of its own. */
   async create(): Answer<BlobFile> {
     try {
-      for (;;) {
-        const blob = this.#nextNumber();
-        const file = new BlobFile(blob, this.path(blob), 0, false);
-        // A number that a power cut took back may have a file already; it is left alone.
-        const free = await this.#options.files.create(file.disk, "fresh").then(
-          () => true,
-          (error: NodeJS.ErrnoException) => {
-            if (error.code === "EEXIST") return false;
-            throw error;
-          },
-        );
-        if (!free) continue;
-        this.#known.set(blob, file);
-        this.#unnamed.set(blob, this.#options.clock.now());
-        this.#names++;
-        this.#mark(file);
-        return ok(file);
-      }
+      const file = this.#ready.take() ?? (await this.#make("fresh"));
+      this.#known.set(file.blob, file);
+      this.#unnamed.set(file.blob, this.#options.clock.now());
+      this.#names++;
+      this.#mark(file);
+      return ok(file);
     } catch (error) {
       if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
       return diskFault(error, "making a file in the state folder");
     }
+  }
+
+  async #make(how: "fresh" | "ahead"): Promise<BlobFile> {
+    for (;;) {
+      const blob = this.#nextNumber();
+      const file = new BlobFile(blob, this.path(blob), 0, false);
+      this.#unnamed.set(blob, this.#options.clock.now());
+      try {
+        await this.#options.files.create(file.disk, how);
+        return file;
+      } catch (error) {
+        this.#unnamed.delete(blob);
+        // A number that a power cut took back may have a file already; it is left alone.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    }
+  }
+
+  /** No file is made any more, and none is left that was made ahead. */
+  end(): Promise<void> {
+    return this.#ready.end();
   }
 
   /** The blob's file, as its row and the Local row describe it when it is not in use yet. */
@@ -258,14 +275,16 @@ export class Blobs {
   async remove(blob: BlobId): Promise<void> {
     const file = this.#known.get(blob);
     this.#known.delete(blob);
-    this.#unnamed.delete(blob);
-    if (file) {
-      file.removed = true;
-      this.#unsynced.delete(file);
-      this.#options.files.forget(file.disk);
-    }
-    await removeFile(this.path(blob));
+    if (file) this.#unsynced.delete(file);
+    await this.#discard(file ?? new BlobFile(blob, this.path(blob), 0, false));
     await this.#options.identities.forget(this.path(blob));
+  }
+
+  async #discard(file: BlobFile): Promise<void> {
+    this.#unnamed.delete(file.blob);
+    file.removed = true;
+    this.#options.files.forget(file.disk);
+    await removeFile(this.path(file.blob));
   }
 
   /** Numbers from the store that have a file which nothing names. */

@@ -242,6 +242,7 @@ class DiskContent implements Content, SourceOwner {
     await this.#evictor.end();
     await Promise.all([...this.#sources].map((source) => source.inOrder(async () => undefined)));
     await this.#frozen.retire();
+    await this.blobs.end();
     await this.blobs.syncAll();
     await this.#cache.close();
     this.#files.closeAll();

@@ -57,11 +57,15 @@ export class Files {
     }
   }
 
-  /** Makes the file, with the folder it is in. `fresh`: it must not be there; otherwise what is there is cut to nothing. */
-  async create(file: DiskFile, how: "fresh" | "again"): Promise<void> {
+  /**
+   * Makes the file, with the folder it is in. `again`: what is there is cut to nothing; otherwise nothing may be there. `ahead`: nobody
+   * waits for it.
+   */
+  async create(file: DiskFile, how: "fresh" | "ahead" | "again"): Promise<void> {
     assert(file.fd === undefined && !file.opening, `${file.path} is not open`);
-    const flags = how === "fresh" ? "wx+" : "w+";
-    const fd = await this.#openPath(file.path, flags).catch(async (error: unknown) => {
+    const flags = how === "again" ? "w+" : "wx+";
+    const opening = how === "ahead" ? openFile(file.path, flags) : this.#openPath(file.path, flags);
+    const fd = await opening.catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
       await fs.promises.mkdir(file.path.slice(0, file.path.lastIndexOf("/")), { recursive: true, mode: FOLDER_MODE });
       return openFile(file.path, flags);

@@ -128,7 +128,7 @@ async function setAside(options: RecoverContentOptions, onDisk: Set<BlobId>): Pr
 
 /** Undefined when the file is not needed: it is in `found` by another name, it became clean bytes, or nobody ever wrote to it. */
 async function setOneAside(
-  { stateDir, after, log }: RecoverContentOptions,
+  { stateDir, log }: RecoverContentOptions,
   { blob, folder, there }: { blob: BlobId; folder: string; there: ReadonlySet<number> },
 ): Promise<FoundBlob | undefined> {
   const described = identities(() => undefined);
@@ -136,7 +136,7 @@ async function setOneAside(
   const identity = await described.read(from);
   const { ino, nlink, size } = await fs.stat(from);
   const isClean = identity !== undefined && identity.blob === undefined && nlink > 1;
-  if (there.has(ino) || isClean || (after === "lost" && !identity && size === 0)) {
+  if (there.has(ino) || isClean || (!identity && size === 0)) {
     await removeFile(from);
     await described.forget(from);
     return undefined;

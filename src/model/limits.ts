@@ -171,6 +171,11 @@ export const CACHE_ROWS_DELAY_MS = 1_000;
 export const USED_AT_GRAIN_MS = 60_000;
 /** A blob that nobody has named yet is left alone by the sweep for this long. */
 export const UNNAMED_BLOB_MS = 60_000;
+/** From so many new files on, none this much later than the one before, so many are kept ready, until none was taken for so long. */
+export const READY_AFTER = 8;
+export const READY_APART_MS = 200;
+export const READY_BLOBS = 32;
+export const READY_KEPT_MS = 5_000;
 /** Blobs that nothing names any more are looked for this often. */
 export const BLOB_SWEEP_MS = 60_000;
 /** `check` reads content no faster than this. */
