@@ -218,6 +218,8 @@ export const UNMOUNT_CUT_INTERVAL_MS = 50;
 export const UNMOUNT_CUTS_MAX = 100;
 /** Entries of a folder asked of the vfs at once. */
 export const READDIR_STEP_ENTRIES = 1_000;
+/** Folders with no more entries are looked through for stat's count of links. */
+export const FOLDER_LINKS_ENTRIES_MAX = 16;
 /** Kernel nodes whose page versions are remembered. */
 export const PAGE_VERSIONS_MAX = 100_000;
 

@@ -35,6 +35,22 @@ export function listChildren(read: Reader, parent: ItemKey, after: Folded | unde
   }));
 }
 
+/**
+ * Those in Local of a folder that has few: at most `most` slots in each tree, slots that are empty here included. Undefined when there are
+ * more, and finding that out costs no more.
+ */
+export function fewChildren(read: Reader, parent: ItemKey, most: number): readonly ItemKey[] | undefined {
+  const range = { start: [parent, "" as Folded], end: [itemKey(parent + 1), "" as Folded], limit: most + 1 } as const;
+  const own = new Map<Folded, ItemKey | 0>();
+  for (const [[, name], node] of read.localSlots.range(range)) own.set(name, node);
+  if (own.size > most) return undefined;
+  const mirror = [...read.mirrorSlots.range(range)];
+  if (mirror.length > most) return undefined;
+  const children = mirror.filter(([[, name]]) => !own.has(name)).map(([, node]) => node);
+  for (const node of own.values()) if (node !== 0) children.push(node);
+  return children;
+}
+
 function rowsOf<V>(table: Table<ItemKey, V>, nodes: readonly ItemKey[]): (node: ItemKey) => V | undefined {
   let [first, last] = [Infinity, -Infinity];
   for (const node of nodes) [first, last] = [Math.min(first, node), Math.max(last, node)];

@@ -8,7 +8,8 @@ import type { Source } from "../content/content.ts";
 import { fault } from "../model/fault.ts";
 import type { HandleId, ItemKey } from "../model/ids.ts";
 import type { Facts, Time } from "../model/item.ts";
-import { FILE_BYTES_MAX } from "../model/limits.ts";
+import { FILE_BYTES_MAX, FOLDER_LINKS_ENTRIES_MAX } from "../model/limits.ts";
+import { fewChildren } from "../store/children.ts";
 import type { CachedRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
@@ -60,11 +61,23 @@ export function attributesOf(core: Core, view: LocalView, rows: NodeRows, source
     gid: core.gid,
     size,
     blocks: kind === "folder" ? 0 : Math.ceil(bytesHere(view, size, rows.cached) / 512),
-    links: kind === "folder" ? 2 : 1,
+    links: kind === "folder" ? folderLinks(core, node) : 1,
     mtime,
     ctime: unsaved ?? facts.ctime ?? mtime,
     birth: view.mirror ? { s: view.mirror.birth, n: 0 } : mtime,
   };
+}
+
+/**
+ * As everywhere: itself, its name, and `..` of each folder in it. Of a folder with many entries it is 1, which programs know to mean
+ * that nobody counted: it is asked for at every turn, and must not cost a listing.
+ */
+function folderLinks({ read }: Core, folder: ItemKey): number {
+  const children = fewChildren(read, folder, FOLDER_LINKS_ENTRIES_MAX);
+  if (!children) return 1;
+  let links = 2;
+  for (const child of children) if (viewLocal(read, child)?.kind === "folder") links++;
+  return links;
 }
 
 /** Unpushed bytes are all here; of clean ones those that content has fetched. */

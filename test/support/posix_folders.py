@@ -10,8 +10,9 @@ def _():
     found = [moved(".", os.mkdir, "d"), moved(".", os.mkdir, "d")]
     make("f")
     found += [attempt(os.mkdir, name) for name in ("f", "d", ".", "..", "/", "d/", "new/")]
+    found += [os.stat("d").st_nlink, os.stat(".").st_nlink]
     folder("d/e")
-    found += [os.stat("d/e").st_nlink, attempt(os.mkdir, "d/e/."), attempt(os.mkdir, "none/.")]
+    found += [os.stat("d").st_nlink, os.stat("d/e").st_nlink, attempt(os.mkdir, "d/e/."), attempt(os.mkdir, "none/.")]
     return found
 
 
@@ -89,6 +90,7 @@ def _():
         found += [os.stat(b).st_mtime > OLD, os.stat(f"{b}/y").st_ctime_ns != before, os.stat(f"{b}/y").st_ino == inode]
         found.append(moved(b, os.rename, f"{b}/none", f"{a}/x"))
         found.append(moved(a, os.rename, f"{b}/y", f"{b}/none/y"))
+        found.append([os.stat(a).st_nlink, os.stat(b).st_nlink])
     make("over")
     make("with", 0o600, b"others")
     found += [attempt(os.rename, "with", "over"), os.stat("over").st_size, mode_of("over"), sorted(os.listdir("."))]
@@ -122,6 +124,7 @@ def _():
                 if os.path.exists(left):
                     os.chmod(left, 0o755)
                     found.append(os.stat(f"{left}/..").st_ino == os.stat(os.path.dirname(left)).st_ino)
+                    found.append([os.stat("from").st_nlink, os.stat("to").st_nlink])
                     os.rmdir(f"{left}/in")
                     os.rmdir(left)
     return found
@@ -139,7 +142,7 @@ def _():
         folder(path)
     make("f")
     found = [attempt(os.rmdir, path) for path in ("d", "d/e/.", "d/e/..", ".", "..", "f", "none", "f/", "/")]
-    found += [moved(".", os.rmdir, "none"), moved(".", os.rmdir, "gone2")]
+    found += [moved(".", os.rmdir, "none"), moved(".", os.rmdir, "gone2"), os.stat(".").st_nlink]
     fd = os.open("gone", os.O_RDONLY)
     os.rmdir("gone")
     found += [attempt(os.mkdir, "x", dir_fd=fd), attempt(os.open, "x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)]

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ROOT } from "../../src/model/ids.ts";
+import { FOLDER_LINKS_ENTRIES_MAX } from "../../src/model/limits.ts";
 import { changeTrees } from "../../src/store/tree.ts";
 import { me, World } from "./world.ts";
 
@@ -29,6 +30,25 @@ describe("vfs: attributes", () => {
     assert.deepEqual([(await world.stat(file)).mode, (await world.stat(folder)).mode], [0o600, 0o700]);
     await world.do(world.vfs.setattr(file, { mode: 0o644 }, me));
     assert.equal((await world.stat(file)).mode, 0o644);
+  });
+
+  it("links of a folder: its folders are counted, in whichever tree they are; many entries are not, whatever they are", async () => {
+    const world = new World();
+    const top = world.inCloud("top");
+    const links = async (): Promise<number> => (await world.stat(top)).links;
+    assert.equal(await links(), 2);
+    world.inCloud("old", undefined, { parent: top });
+    world.inCloud("f", "x", { parent: top });
+    assert.equal(await links(), 3);
+    await world.do(world.vfs.mkdir(top, "new", 0o755, me));
+    assert.equal(await links(), 4);
+    await world.do(world.vfs.rmdir(top, "old"));
+    assert.equal(await links(), 3);
+    await world.do(world.vfs.rename({ parent: top, name: "new" }, { parent: ROOT, name: "new" }, "replace"));
+    assert.equal(await links(), 2);
+    assert.equal((await world.stat(ROOT)).links, 4);
+    for (let i = 0; i < FOLDER_LINKS_ENTRIES_MAX; i++) world.inCloud(`more${i}`, "x", { parent: top });
+    assert.equal(await links(), 1);
   });
 
   it("only the mounting user owns", async () => {
