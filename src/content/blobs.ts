@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { lend } from "../base/lent.ts";
 import { limit } from "../base/limit.ts";
+import { breathe } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { Body } from "../drive/drive.ts";
@@ -32,6 +33,8 @@ export interface BlobOptions {
   readonly clock: Clock;
   readonly log: Log;
   makeRoom(bytes: number): Promise<boolean>;
+  /** Resolves when what a process before this one wrote is on disk, or its row says that the disk refused it. */
+  inherited(): Promise<void>;
 }
 
 export class BlobFile {
@@ -67,6 +70,8 @@ export const SYNCS_MAX = 3;
 /** Numbers of blobs taken from the store in one transaction. */
 const NUMBERS_TAKEN = 64;
 export const REFUSED = "the disk of the state folder did not take its unpushed bytes: they may not be what was written";
+/** Between two turns of everything else. */
+const DESCRIBED_PER_TURN = 64;
 const BODY_STEP_BYTES = 256 * 1024;
 
 export class Blobs {
@@ -233,8 +238,20 @@ export class Blobs {
     }
   }
 
+  /** A process before this one may have written what it did not sync: nothing is said to be safe before it is. */
+  async #inheritedSafe(): Answer<undefined> {
+    try {
+      await this.#options.inherited();
+      return ok();
+    } catch (error) {
+      return diskFault(error, "syncing the state folder");
+    }
+  }
+
   /** Bytes written so far survive a power cut. */
   async sync(file: BlobFile): Answer<undefined> {
+    const safe = await this.#inheritedSafe();
+    if (!safe.ok) return safe;
     try {
       await this.#sync(file);
       await this.#syncNames();
@@ -333,7 +350,12 @@ export class Blobs {
     const due = new Set([...acted.blobs, ...this.#undescribed]);
     this.#undescribed.clear();
     const files = [...due].map((blob) => this.#fileOf(blob)).filter((file) => file !== undefined);
-    await Promise.all(files.map((file) => this.#syncs.run(() => this.#describe(file))));
+    // After a start these are all that is unpushed.
+    for (let at = 0; at < files.length; at += DESCRIBED_PER_TURN) {
+      if (at > 0) await breathe();
+      const some = files.slice(at, at + DESCRIBED_PER_TURN);
+      await Promise.all(some.map((file) => this.#syncs.run(() => this.#describe(file))));
+    }
   }
 
   async #syncEvery(): Promise<void> {

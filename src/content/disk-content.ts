@@ -26,6 +26,7 @@ import { FrozenBlobs } from "./frozen.ts";
 import { hasher, type Hasher } from "./hash.ts";
 import { offline } from "./hydrate.ts";
 import { identities, type Identities } from "./identity.ts";
+import type { RecoveredContent } from "./recover-content.ts";
 import { copied, DiskSource, type Shown, type SourceOwner } from "./source.ts";
 import { Strays } from "./strays.ts";
 import { verifyContent } from "./verify.ts";
@@ -45,8 +46,8 @@ export interface DiskContentOptions {
     readonly readTimeoutMs: number;
   };
   readonly log: Log;
-  /** What recovery found in the cache folder and no row names. */
-  readonly strays?: readonly string[];
+  /** What recovery left to do. */
+  readonly recovered?: Pick<RecoveredContent, "strays" | "pushed" | "synced">;
   onDefect(error: unknown): void;
   /** A read found that the cloud has another version than the Mirror says. */
   onStale?(node: ItemKey): void;
@@ -94,7 +95,8 @@ class DiskContent implements Content, SourceOwner {
       },
       { aside: this.#attributes, isQuick: () => this.#files.isQuick },
     ));
-    const common = { store, log, clock, files: this.#files, identities: described, onDefect };
+    const inherited = options.recovered?.synced ?? (async () => undefined);
+    const common = { store, log, clock, files: this.#files, identities: described, inherited, onDefect };
     const makeRoom = (bytes: number): Promise<boolean> => this.#evictor.makeRoom(bytes);
     this.blobs = new Blobs({ ...common, makeRoom, folder: join(options.stateDir, BLOBS_FOLDER) });
     this.#cache = new Cache({
@@ -104,7 +106,7 @@ class DiskContent implements Content, SourceOwner {
       folder: options.cacheDir,
       hasher: this.#hasher,
       turns: turns(DOWNLOADS_MAX),
-      strays: new Strays({ paths: options.strays ?? [], read: store.read, identities: described, log }),
+      strays: new Strays({ paths: options.recovered?.strays ?? [], read: store.read, identities: described, log }),
       readTimeoutMs: limits.readTimeoutMs,
       isOnline: () => this.#online,
       onStale: (node) => options.onStale?.(node),
@@ -119,6 +121,7 @@ class DiskContent implements Content, SourceOwner {
       sourceOf: (blob) => this.#shared.get(`blob ${blob}`),
       isShown: (blob) => this.#isShown(blob),
     });
+    this.#frozen.retireSoon(options.recovered?.pushed ?? []);
     store.beforeBarrier(() => this.blobs.syncAll());
     this.#sweepLater();
   }

@@ -95,7 +95,13 @@ export class FrozenBlobs {
     await this.#handOver(file, { node, version, same });
     if (clean) this.#options.cache.letGo(clean);
     this.#adopting.delete(blob);
-    this.#pushed.add(blob);
+    this.retireSoon([blob]);
+  }
+
+  /** The cloud has them, and clean bytes took their place: they go after the next barrier. */
+  retireSoon(blobs: readonly BlobId[]): void {
+    if (blobs.length === 0) return;
+    for (const blob of blobs) this.#pushed.add(blob);
     this.#cancelRetire ??= this.#options.clock.after(BARRIER_INTERVAL_MS, () => {
       this.retire().catch((error: unknown) => this.#options.onDefect(error));
     });
@@ -143,6 +149,9 @@ export class FrozenBlobs {
     hashing?.catch(() => undefined); // a failed sync is told first
     const synced = await blobs.sync(file);
     if (!synced.ok) return synced;
+    // The disk may have refused what a process before this one wrote.
+    const refused = blobs.damageOf(file);
+    if (refused !== undefined) return fault("io", refused);
     const digest = (await hashing) ?? digestOf(await blobs.recent(file, 0, length), true);
     if (digest.length !== length) return mismatch(file.blob);
     if (row.state === "open") {

@@ -3,7 +3,8 @@
  * says what it found. It removes clean bytes that cannot be trusted and leftovers of finished work, never unpushed bytes.
  *
  *  - Every open blob is synced: the killed process may have come to the writes and not to the sync, and the next sync that somebody asks
- *    for has nothing to go by. What the disk refuses stays here, and its row says so.
+ *    for has nothing to go by. What the disk refuses stays here, and its row says so. After kill -9 nobody waits for that but those who
+ *    are told that something is safe: every barrier (from before the first commit made here), every sync and every freeze.
  *  - The length of every open blob is recorded anew: writes that returned before kill -9 are in the file, if not in the row. Not after a
  *    power cut: a file that is shorter than recorded has lost bytes then, and whoever reconciles the log has to see that. A frozen blob
  *    was synced with the length that its own row says.
@@ -23,7 +24,7 @@ import { contentVersion } from "../model/item.ts";
 import type { Store } from "../store/store.ts";
 import { BLOBS_FOLDER, blobsOnDisk, recordLength, REFUSED, SYNCS_MAX } from "./blobs.ts";
 import { cleanPath } from "./cache.ts";
-import { diskFault, removeFile, syncFolder, syncPath } from "./files.ts";
+import { diskFault, isMissing, removeFile, syncFolder, syncPath } from "./files.ts";
 import { FOUND_FOLDER } from "./found.ts";
 import { identities, isSidecar, type Identity } from "./identity.ts";
 
@@ -61,6 +62,10 @@ export interface RecoveredContent {
   readonly cleanAdopted: number;
   /** Files of the cache that no row names and that may be needed yet. */
   readonly strays: readonly string[];
+  /** The cloud has them; rows and files are still here. */
+  readonly pushed: readonly BlobId[];
+  /** Resolves when what the killed process wrote is on disk, or its row says that the disk refused it. */
+  synced(): Promise<void>;
 }
 
 export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
@@ -71,14 +76,27 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   }
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
-  if (after !== "clean") await syncOpen(options, onDisk);
+  const synced = once(async () => (after === "clean" ? undefined : syncOpen(options, onDisk)));
+  if (after !== "kill") await synced();
   const { open, missing } = await lookAtRows(options, onDisk);
+  if (after === "kill") store.beforeBarrier(synced);
+  const pushed = after === "kill" ? pushedBlobs(store) : await finishPushed(options);
   recordLengths(store, after === "clean" || after === "kill" ? open : []);
   const looks = after !== "clean" || store.read.meta.get("strays") === true;
   const clean = looks ? await lookAtCache(options) : { cleanDropped: 0, cleanAdopted: 0, strays: [] };
   if (clean.strays.length > 0) rememberStrays(store);
   if (after === "lost") await numberAbove(options, clean.strays);
-  return { open, missing, found, ...clean };
+  return { open, missing, found, ...clean, pushed, synced };
+}
+
+/** What failed is tried again by who asks next. */
+function once(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () =>
+    (running ??= task().catch((error: unknown) => {
+      running = undefined;
+      throw error;
+    }));
 }
 
 /** The next starts look for them too, until every item is known. */
@@ -168,6 +186,8 @@ async function syncOpen({ store, stateDir, log }: RecoverContentOptions, onDisk:
   const syncOne = async (blob: BlobId): Promise<void> => {
     const path = join(folder, String(blob));
     await syncPath(path).catch((error: unknown) => {
+      // Deleted meanwhile.
+      if (isMissing(error) && !store.read.blobs.get(blob)) return;
       diskFault(error, "syncing unpushed bytes");
       log.fault("the disk did not take unpushed bytes: they are not pushed", { path, error });
       refused.push(blob);
@@ -178,34 +198,47 @@ async function syncOpen({ store, stateDir, log }: RecoverContentOptions, onDisk:
   if (onDisk.size > 0) await syncFolder(folder);
   if (refused.length === 0) return;
   store.transact((tx) => {
-    for (const blob of refused) tx.blobs.put(blob, { ...tx.blobs.get(blob)!, damaged: REFUSED });
+    for (const blob of refused) {
+      const row = tx.blobs.get(blob);
+      if (row && row.state !== "pushed") tx.blobs.put(blob, { ...row, damaged: REFUSED });
+    }
   });
 }
 
-/** Finishes pushed blobs, measures open ones, notes what is missing. */
+/** Measures open blobs, notes what is missing. */
 async function lookAtRows(
   { store, stateDir }: RecoverContentOptions,
   onDisk: ReadonlySet<BlobId>,
 ): Promise<{ open: OpenBlob[]; missing: BlobId[] }> {
-  const rows = [...store.read.blobs.range()];
-  const pushed = rows.filter(([, row]) => row.state === "pushed").map(([blob]) => blob);
-  const path = (blob: BlobId): string => join(stateDir, BLOBS_FOLDER, String(blob));
-  if (pushed.length > 0) {
-    // The acknowledgement must be there to stay before the bytes go.
-    await store.barrier();
-    store.transact((tx) => {
-      for (const blob of pushed) tx.blobs.remove(blob);
-    });
-    for (const blob of pushed) await removeFile(path(blob));
-  }
-  const open: OpenBlob[] = [];
-  const missing: BlobId[] = [];
-  for (const [blob, row] of rows) {
-    if (row.state === "pushed") continue;
-    if (!onDisk.has(blob)) missing.push(blob);
-    else if (row.state === "open") open.push({ blob, node: row.node, length: (await fs.stat(path(blob))).size });
-  }
+  const rows = [...store.read.blobs.range()].filter(([, { state }]) => state !== "pushed");
+  const missing = rows.filter(([blob]) => !onDisk.has(blob)).map(([blob]) => blob);
+  const gate = limit(LOOKS_AT_ONCE);
+  const lengthOf = async (blob: BlobId): Promise<number> =>
+    (await fs.stat(join(stateDir, BLOBS_FOLDER, String(blob)))).size;
+  const open = await Promise.all(
+    rows
+      .filter(([blob, { state }]) => state === "open" && onDisk.has(blob))
+      .map(([blob, { node }]) => gate.run(async () => ({ blob, node, length: await lengthOf(blob) }))),
+  );
   return { open, missing };
+}
+
+const LOOKS_AT_ONCE = 16;
+
+function pushedBlobs({ read }: Store): readonly BlobId[] {
+  return [...read.blobs.range()].filter(([, { state }]) => state === "pushed").map(([blob]) => blob);
+}
+
+/** None are left: rows and files go, after the acknowledgements are there to stay. */
+async function finishPushed({ store, stateDir }: RecoverContentOptions): Promise<readonly BlobId[]> {
+  const pushed = pushedBlobs(store);
+  if (pushed.length === 0) return [];
+  await store.barrier();
+  store.transact((tx) => {
+    for (const blob of pushed) tx.blobs.remove(blob);
+  });
+  for (const blob of pushed) await removeFile(join(stateDir, BLOBS_FOLDER, String(blob)));
+  return [];
 }
 
 /** What was written after the vfs last recorded the length is in the file: the Local row gets the length that the file has. */

@@ -19,10 +19,10 @@ import { chooseHost } from "../host/choose-host.ts";
 import type { Mounted } from "../host/host.ts";
 import type { Config } from "../model/config.ts";
 import { ROOT } from "../model/ids.ts";
-import { startState } from "../recover/start-state.ts";
+import { startState, type StartedState } from "../recover/start-state.ts";
 import { openLmdbStore } from "../store/lmdb-store.ts";
 import { lockFolder } from "../store/process-lock.ts";
-import { StoreFull, type Store } from "../store/store.ts";
+import { StoreFull } from "../store/store.ts";
 import { commands } from "./commands.ts";
 import { buildParts, STORE_FOLDER, type Parts } from "./parts.ts";
 
@@ -110,7 +110,7 @@ async function openFolders(
   config: Config,
   around: Surroundings,
   opened: Scope,
-): Promise<Result<{ readonly store: Store; readonly strays: readonly string[] }, StartFault>> {
+): Promise<Result<StartedState, StartFault>> {
   const locked = await lockFolders(config, opened);
   if (locked) return failed(locked);
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

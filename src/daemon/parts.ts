@@ -29,6 +29,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { createPuller } from "../puller/delta-puller.ts";
 import { isListed } from "../puller/list.ts";
 import type { Puller } from "../puller/puller.ts";
+import type { StartedState } from "../recover/start-state.ts";
 import { takeBack } from "../recover/take-back.ts";
 import type { Store } from "../store/store.ts";
 import { viewLocal } from "../store/tree.ts";
@@ -83,7 +84,7 @@ interface Network {
 /** Nothing of this waits for the network. */
 export async function buildParts(
   config: Config,
-  { store, strays }: { readonly store: Store; readonly strays: readonly string[] },
+  { store, recovered }: Pick<StartedState, "store" | "recovered">,
   around: Around,
 ): Promise<Result<Parts, Fault>> {
   const late: Late = {};
@@ -92,7 +93,7 @@ export async function buildParts(
   const { drive, isSignedIn } = network.value;
   const downloads = openJournal(config, store);
   const watched = downloads.watched(drive);
-  const content = buildContent(config, { store, drive: watched, late, strays, onDefect: around.onDefect });
+  const content = buildContent(config, { store, drive: watched, late, recovered, onDefect: around.onDefect });
   around.opened.add("content", () => content.close());
   const common = { store, content, clock: systemClock, onDefect: around.onDefect };
   const { apply, puller, flusher } = buildActors(config, { ...common, drive, late });
@@ -188,13 +189,13 @@ interface Given {
 
 interface ContentGiven extends Omit<Given, "drive"> {
   readonly drive: Pick<Drive, "download">;
-  readonly strays: readonly string[];
+  readonly recovered: StartedState["recovered"];
 }
 
-function buildContent(config: Config, { store, drive, late, strays, onDefect }: ContentGiven): Content {
+function buildContent(config: Config, { store, drive, late, recovered, onDefect }: ContentGiven): Content {
   return diskContent({
     store,
-    strays,
+    recovered,
     drive,
     clock: systemClock,
     stateDir: config.stateDir,

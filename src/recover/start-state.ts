@@ -7,7 +7,7 @@
  */
 import { ok, type Result } from "../base/result.ts";
 import type { Log } from "../base/log.ts";
-import { recoverContent } from "../content/recover-content.ts";
+import { recoverContent, type RecoveredContent } from "../content/recover-content.ts";
 import type { OpenedStore, Store, StoreFault } from "../store/store.ts";
 import { reconcileContent } from "./reconcile-content.ts";
 import { openState, type OpenedState } from "./recover.ts";
@@ -25,8 +25,8 @@ export interface StartOptions {
 
 export interface StartedState {
   readonly store: Store;
-  /** Files of the cache folder that no row names and that may be needed yet. */
-  readonly strays: readonly string[];
+  /** What is left to do beside everything else. */
+  readonly recovered: RecoveredContent;
 }
 
 /** Throws what the disks throw: folders that cannot be made, written or synced. */
@@ -36,7 +36,7 @@ export async function startState(options: StartOptions): Promise<Result<StartedS
   const { store, report } = opened.value;
   for (const line of report) options.log.fault(line);
   try {
-    return ok({ store, strays: await reconcile(options, opened.value) });
+    return ok({ store, recovered: await reconcile(options, opened.value) });
   } catch (error) {
     // The next start finds it as it is now, whether or not it can be closed well.
     await store.close().catch((failure: unknown) => options.log.trace("the store was not closed well", { failure }));
@@ -44,13 +44,12 @@ export async function startState(options: StartOptions): Promise<Result<StartedS
   }
 }
 
-/** Files that no row names and that may be needed yet. */
 async function reconcile(
   { stateDir, cacheDir, log, now }: StartOptions,
   { store, after, reconciled }: OpenedState,
-): Promise<readonly string[]> {
+): Promise<RecoveredContent> {
   const bytes = await recoverContent({ store, stateDir, cacheDir, after, log });
   if (after !== "clean") reconcileContent(store, bytes, { powerCut: after === "powerCut" || after === "lost", now });
   await reconciled();
-  return bytes.strays;
+  return bytes;
 }

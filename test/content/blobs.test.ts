@@ -331,6 +331,10 @@ onDisk(
     assert.equal(disk.world.store.read.blobs.get(blobId(first)), undefined);
     const second = await push("two");
     await disk.world.restart();
+    assert.ok(fs.existsSync(blobPath(disk, second)), "nothing says yet that the acknowledgement is safe");
+    clockOfPush.advance(BARRIER_INTERVAL_MS);
+    for (let tries = 0; fs.existsSync(blobPath(disk, second)) && tries < 300; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     assert.ok(!fs.existsSync(blobPath(disk, second)));
     assert.equal(disk.world.store.read.blobs.count, 0);
     disk.content.setOnline(false);

@@ -71,9 +71,11 @@ export async function diskWorld(options: DiskOptions): Promise<DiskWorld> {
     // A killed process says nothing: its store is dead, and it is not the world's any more.
     const isAlive = (): boolean => disk.world === undefined || made.store === disk.world.store;
     const log = { fault: (line: string) => void (isAlive() && seen.faults.push(line)), trace: () => undefined };
-    seen.recovered.push(await recoverContent({ store: made.store, ...folders, after, log }));
+    const recovered = await recoverContent({ store: made.store, ...folders, after, log });
+    seen.recovered.push(recovered);
     const content = diskContent({
       ...made,
+      recovered,
       ...(options.dirtied && { dirtied: options.dirtied }),
       ...folders,
       clock: options.clock ?? systemClock,

@@ -4,30 +4,72 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { changeTrees } from "../../src/store/tree.ts";
 import { kind, noise, text, value } from "../contract/content-world.ts";
+import type { ItemKey } from "../../src/model/ids.ts";
 import { onDisk, type DiskWorld } from "./disk-world.ts";
-import { synced, withoutSyncs } from "./syncs.ts";
+import { synced, withHeldSyncs, withoutSyncs } from "./syncs.ts";
 
 const blobPath = (disk: DiskWorld, blob: number): string => join(disk.stateDir, "blobs", String(blob));
 
-onDisk(
-  "what a killed process wrote is synced before anything else is: its own sync may not have come to that",
-  {},
-  async (disk) => {
-    const node = await disk.world.create("one");
-    await disk.world.write(node, text("1"));
-    const { ino } = fs.statSync(blobPath(disk, disk.world.blobOf(node)));
-    const folder = fs.statSync(join(disk.stateDir, "blobs")).ino;
-    const all = await synced(() => disk.world.restart());
-    assert.ok(all.has(ino), "a program that syncs the file now is told that it is safe");
-    assert.ok(all.has(folder));
+for (const [who, asks] of Object.entries({
+  "a barrier": (disk) => disk.world.store.barrier(),
+  "a program that syncs it": async (disk, node) => {
+    const source = disk.content.open(node);
+    value(await source.sync());
+    await source.close();
   },
-);
+  "its push": async (disk, node) => void value(await disk.content.freeze(disk.world.blobOf(node))),
+} satisfies Record<string, (disk: DiskWorld, node: ItemKey) => Promise<void>>)) {
+  onDisk(
+    `what a killed process wrote is synced before ${who} ends: its own sync may not have come to that`,
+    {},
+    async (disk) => {
+      const node = await disk.world.create("one");
+      await disk.world.write(node, text("1"));
+      const { ino } = fs.statSync(blobPath(disk, disk.world.blobOf(node)));
+      const folder = fs.statSync(join(disk.stateDir, "blobs")).ino;
+      const all = await synced(async () => {
+        await disk.world.restart();
+        await asks(disk, node);
+      });
+      assert.ok(all.has(ino), "it is told that it is safe");
+      assert.ok(all.has(folder));
+    },
+  );
+}
+
+onDisk("what a killed process wrote keeps nobody waiting but those who are told that it is safe", {}, async (disk) => {
+  const nodes = await Promise.all(Array.from({ length: 20 }, (_, i) => disk.world.create(`file ${i}`)));
+  for (const node of nodes) await disk.world.write(node, text("1"));
+  await withHeldSyncs(async (letGo) => {
+    await disk.world.restart();
+    const source = disk.content.open(nodes[0]!);
+    assert.equal(value(await source.read(0, 9)).length, 1);
+    value(await source.write(0, text("22")));
+    disk.world.record(source);
+    let told: string[] = [];
+    const safe = [
+      disk.world.store.barrier().then(() => told.push("barrier")),
+      source.sync().then(() => told.push("sync")),
+      disk.content.freeze(disk.world.blobOf(nodes[1]!)).then(() => told.push("freeze")),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(told, []);
+    letGo();
+    await Promise.all(safe);
+    assert.equal(told.length, 3);
+    await source.close();
+  });
+});
 
 onDisk("bytes of a killed process that the disk does not take now are not pushed", {}, async (disk) => {
   const node = await disk.world.create("one");
   await disk.world.write(node, text("1"));
   const blob = disk.world.blobOf(node);
-  await withoutSyncs(() => disk.world.restart(), fs.statSync(blobPath(disk, blob)).ino);
+  const again = async (): Promise<void> => {
+    await disk.world.restart();
+    await disk.world.store.barrier();
+  };
+  await withoutSyncs(again, fs.statSync(blobPath(disk, blob)).ino);
   assert.equal(kind(await disk.content.freeze(blob)), "io");
   assert.ok(disk.faults.some((line) => line.includes("did not take unpushed bytes")));
 });

@@ -14,9 +14,11 @@ async function make(options: MakeOptions, folder?: string): Promise<Made> {
   const root = folder ?? (await mkdtemp(join(tmpdir(), "content-")));
   const folders = { stateDir: join(root, "state"), cacheDir: join(root, "cache") };
   const defects: unknown[] = [];
-  await recoverContent({ store: options.store, ...folders, after: folder ? "kill" : "clean", log: log("test") });
+  const after = folder ? "kill" : "clean";
+  const recovered = await recoverContent({ store: options.store, ...folders, after, log: log("test") });
   const content = diskContent({
     ...options,
+    recovered,
     ...folders,
     clock: systemClock,
     limits: { cacheSizeBytes: 1e9, cacheFreeBytes: 0, readTimeoutMs: 5_000 },
