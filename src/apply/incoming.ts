@@ -58,10 +58,17 @@ export function readChanges(
 
 /** A Mirror row of an item; `held` fills in what the answer left out. */
 export function rowOf(item: CloudItem, parent: ItemKey, held?: MirrorItem): MirrorItem {
-  const { parentId: _, ...rest } = completed(item, held);
+  // One by one: this is done for every item of every page, and spreading costs more than all the rest of it.
+  const { id, name, kind, size, mtime, birth, eTag, cTag, hash, opaque } = completed(item, held);
+  const row: { -readonly [K in keyof MirrorItem]: MirrorItem[K] } = { id, parent, name, kind, size, mtime, birth };
   // The feed may leave the address out, which is one of the place.
-  const webUrl = held?.parent === parent && held.name === item.name ? held.webUrl : undefined;
-  return { ...(webUrl === undefined ? {} : { webUrl }), ...rest, parent };
+  const webUrl = item.webUrl ?? (held?.parent === parent && held.name === name ? held.webUrl : undefined);
+  if (eTag !== undefined) row.eTag = eTag;
+  if (cTag !== undefined) row.cTag = cTag;
+  if (hash !== undefined) row.hash = hash;
+  if (webUrl !== undefined) row.webUrl = webUrl;
+  if (opaque !== undefined) row.opaque = opaque;
+  return row;
 }
 
 /**
@@ -193,8 +200,13 @@ class Intake {
     const taken = new Map<string, ItemKey>();
     for (const [node, row] of this.rows) {
       if (!row || node === ROOT) continue;
-      const other = this.#occupant(node, row) ?? taken.get(`${row.parent}/${fold(row.name)}`);
-      if (other !== undefined) this.#settleSlot(node, row, other);
+      const slot = `${row.parent}/${fold(row.name)}`;
+      const other = this.#occupant(node, row) ?? taken.get(slot);
+      if (other === undefined) {
+        taken.set(slot, node);
+        continue;
+      }
+      this.#settleSlot(node, row, other);
       const now = this.rows.get(node);
       if (now) taken.set(`${now.parent}/${fold(now.name)}`, node);
     }

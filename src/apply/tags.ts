@@ -27,7 +27,10 @@ function versionIn(eTag: string | undefined): number | undefined {
 
 /** The item with what its answer left out. */
 export function completed(item: CloudItem, held: MirrorItem | undefined): CloudItem {
-  if (!held || item.kind === "folder" || !sameContent(item, held)) return item;
+  if (!held || item.kind === "folder") return item;
+  const lacks =
+    (item.cTag === undefined && held.cTag !== undefined) || (item.hash === undefined && held.hash !== undefined);
+  if (!lacks || !sameContent(item, held)) return item;
   return {
     ...item,
     ...(item.cTag === undefined && held.cTag !== undefined ? { cTag: held.cTag } : {}),

@@ -25,8 +25,9 @@ export function watchViews(read: Reader, nodes: Iterable<ItemKey>): Views {
         changed.push(node);
         if (was && is && !sameBytes(was, is, adopt)) renewed.push(node);
         if (was) entries.push({ parent: was.parent, name: was.name, ...(is ? {} : { gone: node }) });
-        if (is && !(was?.parent === is.parent && was.name === is.name))
-          entries.push({ parent: is.parent, name: is.name, ...(was ? {} : { came: true as const }) });
+        if (is && !was) entries.push({ parent: is.parent, name: is.name, came: true });
+        else if (is && was && !(was.parent === is.parent && was.name === is.name))
+          entries.push({ parent: is.parent, name: is.name });
       }
       return { nodes: changed, entries, renewed };
     },

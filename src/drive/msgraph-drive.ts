@@ -127,7 +127,7 @@ class GraphDrive implements Drive {
     const { next, cursor } = page.value;
     if ((next === undefined) === (cursor === undefined))
       return fault("garbled", "a page of changes that neither ends nor goes on");
-    const changes = await knownChanges(page.value.items, { drive: this, log: this.#log, signal });
+    const changes = await knownChanges(page.value, { drive: this, log: this.#log, signal });
     return changes.ok
       ? ok({ changes: changes.value, ...(next ? { next } : {}), ...(cursor ? { cursor } : {}) })
       : changes;
@@ -138,7 +138,7 @@ class GraphDrive implements Drive {
     const first = { path: this.#asking.itemPath(folder, "/children"), query };
     const page = await this.#page({ method: "GET", ...(link === undefined ? first : { link }), signal });
     if (!page.ok) return failed(this.#ifRoot(folder, page.fault));
-    const changes = await knownChanges(page.value.items, { drive: this, log: this.#log, signal });
+    const changes = await knownChanges(page.value, { drive: this, log: this.#log, signal });
     if (!changes.ok) return changes;
     const items = changes.value.flatMap((change) => (change.deleted ? [] : [change.item]));
     return ok({ items, ...(page.value.next ? { next: page.value.next } : {}) });

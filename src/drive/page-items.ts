@@ -4,14 +4,15 @@
  * `deleted` facet or a 404 by id.
  */
 import { limit } from "../base/limit.ts";
+import { inTurns } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
 import { failed, ok, type Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
-import type { Fault, FaultKind } from "../model/fault.ts";
+import { fault, type Fault, type FaultKind } from "../model/fault.ts";
 import type { ItemId } from "../model/ids.ts";
-import { NAME_CHECKS_MAX, STRONG_READS_MAX } from "../model/limits.ts";
+import { NAME_CHECKS_MAX, STRONG_READS_MAX, WIRE_ENTRIES_PER_TURN } from "../model/limits.ts";
 import type { Drive } from "./drive.ts";
-import type { WireItem } from "./wire.ts";
+import type { WireItem, WirePage } from "./wire.ts";
 
 export interface PageContext {
   readonly drive: Pick<Drive, "item">;
@@ -19,21 +20,21 @@ export interface PageContext {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Others have their turns meanwhile: a page may have a thousand entries. */
 export async function knownChanges(
-  entries: readonly WireItem[],
+  page: Pick<WirePage, "items">,
   context: PageContext,
 ): Promise<Result<CloudChange[], Fault>> {
+  const entries = await inTurns(page.items(), WIRE_ENTRIES_PER_TURN, context.signal);
+  if (!entries) return fault("interrupted", "nobody waits for the page any more");
   const doubtful = new Set(entries.filter(looksEncoded).slice(0, NAME_CHECKS_MAX));
+  const asked = entries.filter((entry) => entry.is === "incomplete" || doubtful.has(entry));
   const reads = limit(STRONG_READS_MAX);
-  const known = await Promise.all(
-    entries.map((entry) =>
-      entry.is === "incomplete" || doubtful.has(entry)
-        ? reads.run(() => strongly(idOf(entry), context))
-        : Promise.resolve(ok(plainly(entry, context.log))),
-    ),
-  );
+  const answers = await Promise.all(asked.map((entry) => reads.run(() => strongly(idOf(entry), context))));
+  const told = new Map(asked.map((entry, i) => [entry, answers[i]!]));
   const changes: CloudChange[] = [];
-  for (const change of known) {
+  for (const entry of entries) {
+    const change = told.get(entry) ?? ok(plainly(entry, context.log));
     if (!change.ok) return change;
     if (change.value) changes.push(change.value);
   }

@@ -3,7 +3,9 @@
  * null or 0001 times, tombstones without a name, made-up hashes, drive ids of changing case that lost their zeros. It decides
  * nothing by a missing field: what is not understood is `incomplete` (a strong read may help) or `hidden` (cannot be shown).
  */
+import { assert } from "../base/assert.ts";
 import { listOf, numberOf, objectOf, textOf, type JsonObject } from "../base/json.ts";
+import type { Stepwise } from "../base/stepwise.ts";
 import { cTag, eTag, itemId, type ItemId } from "../model/ids.ts";
 import type { CloudItem, Kind } from "../model/item.ts";
 import { fromCloudName } from "../model/name.ts";
@@ -38,7 +40,7 @@ export function parseItem(raw: unknown): WireItem | undefined {
   const name = fromCloudName(cloudName);
   if (name === undefined) return { is: "hidden", id, why: `its name cannot be shown: ${JSON.stringify(cloudName)}` };
   const parentId = root || !parent ? undefined : itemId(sameSpelling(parent));
-  const item = { id, parentId, name, kind, ...valuesOf(wire, kind) };
+  const item = withValues(wire, { id, parentId, name, kind });
   return {
     is: "item",
     item,
@@ -47,7 +49,8 @@ export function parseItem(raw: unknown): WireItem | undefined {
 }
 
 export interface WirePage {
-  readonly items: readonly WireItem[];
+  /** In steps of an entry each: a page may have a thousand. */
+  items(): Stepwise<readonly WireItem[]>;
   readonly next: string | undefined;
   readonly cursor: string | undefined;
 }
@@ -56,14 +59,23 @@ export interface WirePage {
 export function parsePage(raw: unknown): WirePage | undefined {
   const page = objectOf(raw);
   const value = listOf(page?.["value"]);
-  if (!page || !value) return undefined;
+  if (!page || !value?.every((each) => textOf(objectOf(each)?.["id"]) !== undefined)) return undefined;
+  return {
+    items: () => itemsOf(value),
+    next: textOf(page["@odata.nextLink"]),
+    cursor: textOf(page["@odata.deltaLink"]),
+  };
+}
+
+function* itemsOf(value: readonly unknown[]): Stepwise<readonly WireItem[]> {
   const items: WireItem[] = [];
   for (const each of value) {
+    yield;
     const item = parseItem(each);
-    if (!item) return undefined;
+    assert(item, "an entry that has an id is an item");
     items.push(item);
   }
-  return { items, next: textOf(page["@odata.nextLink"]), cursor: textOf(page["@odata.deltaLink"]) };
+  return items;
 }
 
 export interface WireDrive {
@@ -173,7 +185,8 @@ function kindOf(wire: JsonObject, remote: JsonObject | undefined): Kind | undefi
   return objectOf(wire["file"]) || remote || objectOf(wire["malware"]) ? "file" : undefined;
 }
 
-function valuesOf(wire: JsonObject, kind: Kind): Omit<CloudItem, "id" | "parentId" | "name" | "kind"> {
+function withValues(wire: JsonObject, named: Pick<CloudItem, "id" | "parentId" | "name" | "kind">): CloudItem {
+  const { kind } = named;
   const remote = objectOf(wire["remoteItem"]);
   const info = objectOf(wire["fileSystemInfo"]) ?? objectOf(remote?.["fileSystemInfo"]);
   const size =
@@ -181,16 +194,18 @@ function valuesOf(wire: JsonObject, kind: Kind): Omit<CloudItem, "id" | "parentI
   const hash = textOf(objectOf(objectOf(wire["file"])?.["hashes"])?.["quickXorHash"]);
   const [itemTag, contentTag, webUrl] = [textOf(wire["eTag"]), textOf(wire["cTag"]), textOf(wire["webUrl"])];
   const opaque = opaqueOf(wire);
-  return {
+  const item: { -readonly [K in keyof CloudItem]: CloudItem[K] } = {
+    ...named,
     size,
     mtime: seconds(info?.["lastModifiedDateTime"], wire["lastModifiedDateTime"]),
     birth: seconds(info?.["createdDateTime"], wire["createdDateTime"]),
-    ...(itemTag ? { eTag: eTag(itemTag) } : {}),
-    ...(contentTag ? { cTag: cTag(contentTag) } : {}),
-    ...(hash && (hash !== NO_HASH || size === 0) ? { hash } : {}),
-    ...(webUrl ? { webUrl } : {}),
-    ...(opaque ? { opaque } : {}),
   };
+  if (itemTag) item.eTag = eTag(itemTag);
+  if (contentTag) item.cTag = cTag(contentTag);
+  if (hash && (hash !== NO_HASH || size === 0)) item.hash = hash;
+  if (webUrl) item.webUrl = webUrl;
+  if (opaque) item.opaque = opaque;
+  return item;
 }
 
 function opaqueOf(wire: JsonObject): CloudItem["opaque"] {

@@ -108,6 +108,8 @@ export const REPAIR_ROUNDS_MAX = 5;
 export const ENUMERATE_STEP_ITEMS = 100;
 /** Entries of the feed compared with what is known, between two turns of everything else. */
 export const NEWS_STEPS_PER_TURN = 200;
+/** Entries of an answer of the service read between two turns of everything else. */
+export const WIRE_ENTRIES_PER_TURN = 250;
 /** A 404 by id that would remove something is asked for once more after this long. */
 export const CONFIRM_GONE_MS = 2_000;
 /** Strong reads at once. */

@@ -53,9 +53,9 @@ async function takePage(
 ): Promise<Result<undefined, Fault>> {
   const { ready, orphans } = parentsFirst(pulling.store.read, [...waiting, ...page.changes]);
   for (let at = 0; at < ready.length; at += ENUMERATE_STEP_ITEMS) {
+    if (ready.length > ENUMERATE_STEP_ITEMS) await breathe();
     const part = await pulling.absorb({ changes: ready.slice(at, at + ENUMERATE_STEP_ITEMS) }, signal);
     if (!part.ok) return part;
-    await breathe();
   }
   if (page.cursor !== undefined)
     return pulling.absorb({ changes: orphans, cursor: page.cursor, enumerated: true }, signal);

@@ -73,10 +73,10 @@ async function takeItems(
   signal: AbortSignal,
 ): Promise<Result<undefined, Fault>> {
   for (let at = 0; at < items.length; at += ENUMERATE_STEP_ITEMS) {
+    if (items.length > ENUMERATE_STEP_ITEMS) await breathe();
     const changes = items.slice(at, at + ENUMERATE_STEP_ITEMS).map((item) => ({ deleted: false, item }) as const);
     const part = await pulling.absorb({ changes }, signal);
     if (!part.ok) return part;
-    await breathe();
   }
   return ok();
 }

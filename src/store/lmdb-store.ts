@@ -349,22 +349,24 @@ class LmdbStore implements Store {
     const { file } = this.parts;
     const open = (): void => assert(!this.closed, "the store is open");
     const { ranges, recent, get, range } = this.reads(name, file, open);
+    // Nothing is looked for in a table that was empty at the start and never written: most are, while a drive is taken in.
+    let empty = name !== "meta" && file.count(name) === 0;
     this.recent.push(recent);
     const note = (key: Key, text: string): void => {
       assert(this.changes, "a store is changed inside a transaction");
       assertStorable(key);
       ranges.beforeChange();
-      recent.drop(key);
       this.changes.push(`[${number},${JSON.stringify(key)},${text}]`);
     };
     return {
-      get,
-      range,
+      get: (key) => (empty && !this.closed ? undefined : get(key)),
+      range: (bounds) => (empty && !this.closed ? [] : range(bounds)),
       get count() {
         open();
-        return file.count(name);
+        return empty ? 0 : file.count(name);
       },
       put(key, value) {
+        empty = false;
         const text = encodeRow(name, value);
         note(key, text);
         file.put(name, key, text);
@@ -372,6 +374,7 @@ class LmdbStore implements Store {
       },
       remove(key) {
         note(key, "null");
+        recent.drop(key);
         file.remove(name, key);
       },
     };

@@ -1,7 +1,7 @@
 /**
  * Rows of one table that were read or written lately, decoded, those that are not there included. What it holds is what the table
- * says: a change drops the row before it is made, a transaction that fails drops everything. Two generations: when the younger one is full
- * the older one goes, so a walk over a whole drive costs a bounded memory and what is asked for often stays.
+ * says: a change drops or replaces the row in the turn it is made, a transaction that fails drops everything. Two generations: when the
+ * younger one is full the older one goes, so a walk over a whole drive costs a bounded memory and what is asked for often stays.
  */
 import type { Key } from "./store.ts";
 
@@ -9,7 +9,7 @@ export interface RecentRows {
   /** `read` is asked when the row is not known here. */
   get(key: Key, read: () => unknown): unknown;
   drop(key: Key): void;
-  /** The row was written. It is kept when reading it back would give the very same. */
+  /** The row was written, whatever was known before. It is kept when reading it back would give the very same. */
   wrote(key: Key, row: unknown): void;
   clear(): void;
 }
@@ -29,6 +29,12 @@ export function recentRows(): RecentRows {
     young.set(id, row);
   }
 
+  function drop(key: Key): void {
+    const id = idOf(key);
+    young.delete(id);
+    old.delete(id);
+  }
+
   return {
     get(key, read) {
       const id = idOf(key);
@@ -38,14 +44,11 @@ export function recentRows(): RecentRows {
       keep(id, row);
       return row === ABSENT ? undefined : row;
     },
-    drop(key) {
-      const id = idOf(key);
-      young.delete(id);
-      old.delete(id);
-    },
+    drop,
     wrote(key, row) {
       const copy = asRead(row, 0);
-      if (copy !== undefined) keep(idOf(key), frozen(copy));
+      if (copy === undefined) drop(key);
+      else keep(idOf(key), frozen(copy));
     },
     clear() {
       young.clear();

@@ -26,5 +26,5 @@ export function unseal(table: TableName, key: Key, sealed: string): string {
 }
 
 function sumOf(table: TableName, key: Key, text: string): number {
-  return crc32(text, crc32(String(key), seeds[table]));
+  return crc32(String(key) + text, seeds[table]);
 }

@@ -220,15 +220,20 @@ class Slots {
 
   collect({ node, mirrorWas, mirror, rowWas, row }: NodeState): void {
     if (node === ROOT) return;
-    const places = new Set([mirrorWas, mirror, placeInLocal(rowWas, mirrorWas), placeInLocal(row, mirror)]);
-    for (const place of places) if (place) this.at(place);
+    if (mirrorWas) this.at(mirrorWas);
+    if (mirror && mirror !== mirrorWas) this.at(mirror);
+    if (!rowWas && !row) return;
+    const [was, is] = [placeInLocal(rowWas, mirrorWas), placeInLocal(row, mirror)];
+    if (was) this.at(was);
+    if (is) this.at(is);
   }
 
   occupy({ node, mirror, row }: NodeState): void {
     if (node === ROOT) return;
     const local = placeInLocal(row, mirror);
-    if (mirror) this.take(this.at(mirror), node, "mirror");
-    if (local) this.take(this.at(local), node, "local");
+    const there = mirror && this.at(mirror);
+    if (there) this.take(there, node, "mirror");
+    if (local) this.take(local === mirror && there ? there : this.at(local), node, "local");
   }
 
   write(tx: Writer): void {
@@ -255,7 +260,8 @@ class Slots {
   /** Occupants that are not part of the change keep their slots. */
   private at(place: Place): Slot {
     const name = fold(place.name);
-    const found = this.slots.get(`${place.parent}/${name}`);
+    const id = `${place.parent}/${name}`;
+    const found = this.slots.get(id);
     if (found) return found;
     const key = [place.parent, name] as const;
     const mirrorWas = this.tx.mirrorSlots.get(key);
@@ -264,7 +270,7 @@ class Slots {
     const staying = (node: ItemKey | undefined): ItemKey | undefined =>
       node !== undefined && this.changes.has(node) ? undefined : node;
     const slot = { key, mirrorWas, ownWas, mirror: staying(mirrorWas), local: staying(localWas) };
-    this.slots.set(`${place.parent}/${name}`, slot);
+    this.slots.set(id, slot);
     return slot;
   }
 }

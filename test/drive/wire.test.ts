@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { atOnce } from "../../src/base/stepwise.ts";
 import {
   parseBatch,
   parseDrive,
@@ -121,11 +122,9 @@ test("a page with an entry that cannot be named is no page", () => {
   assert.equal(parsePage({ value: [FILE, { name: "?" }] }), undefined);
   assert.equal(parsePage({}), undefined);
   assert.equal(parsePage("<html>"), undefined);
-  assert.deepEqual(parsePage({ value: [], "@odata.deltaLink": "https://x/?token=1" }), {
-    items: [],
-    next: undefined,
-    cursor: "https://x/?token=1",
-  });
+  const { items, ...links } = parsePage({ value: [FILE, FILE], "@odata.deltaLink": "https://x/?token=1" })!;
+  assert.deepEqual(links, { next: undefined, cursor: "https://x/?token=1" });
+  assert.deepEqual(atOnce(items()), [parseItem(FILE), parseItem(FILE)]);
 });
 
 test("quota: missing, zero, negative, strings", () => {
