@@ -17,9 +17,20 @@ const burst = (): void => {
       for (let key = 1; key <= 3; key++) tx.listed.put(itemKey(key), number);
       tx.facts.put(itemKey((number % 500) + 1), { mode: 1, xattrs: { a: new Uint8Array(number % 3_000) } });
     });
-    writeSync(1, `${number}\n`);
+    say(number);
   }
   if (barriers === "barriers") void store.barrier();
   setImmediate(burst);
 };
 burst();
+
+/** The pipe may be full while the parent is busy with something else. */
+function say(done: number): void {
+  for (;;)
+    try {
+      return void writeSync(1, `${done}\n`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+}
