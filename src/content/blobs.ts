@@ -122,7 +122,8 @@ export class Blobs {
     for (;;) {
       const blob = this.#nextNumber();
       const file = new BlobFile(blob, this.path(blob), 0, false);
-      this.#unnamed.set(blob, this.#options.clock.now());
+      // One made ahead waits for its turn, however long that takes.
+      this.#unnamed.set(blob, how === "ahead" ? Infinity : this.#options.clock.now());
       try {
         await this.#options.files.create(file.disk, how);
         return file;

@@ -6,15 +6,9 @@ import { join } from "node:path";
 import { manualClock } from "../../src/base/clock.ts";
 import { sendAsItIs } from "../../src/flusher/op-states.ts";
 import { identities, type Identity } from "../../src/content/identity.ts";
-import { blobId, opId, ROOT, type ItemKey } from "../../src/model/ids.ts";
+import { blobId, opId, ROOT } from "../../src/model/ids.ts";
 import type { LocalItem } from "../../src/model/item.ts";
-import {
-  BARRIER_INTERVAL_MS,
-  READY_AFTER,
-  READY_BLOBS,
-  READY_KEPT_MS,
-  UNNAMED_BLOB_MS,
-} from "../../src/model/limits.ts";
+import { BARRIER_INTERVAL_MS, UNNAMED_BLOB_MS } from "../../src/model/limits.ts";
 import { append } from "../../src/oplog/oplog.ts";
 import { reconcileContent } from "../../src/recover/reconcile-content.ts";
 import { changeTrees, newNode, viewLocal } from "../../src/store/tree.ts";
@@ -51,47 +45,6 @@ onDisk("blob before record: a barrier syncs every blob written since the last, a
   assert.deepEqual([...(await synced(() => source.sync()))], [second]);
   assert.equal((await synced(() => disk.world.store.barrier())).size, 0);
   await source.close();
-});
-
-const quietClock = manualClock(1_000_000);
-const blobsIn = (disk: DiskWorld): number[] => fs.readdirSync(join(disk.stateDir, "blobs")).map(Number);
-
-async function createMany(disk: DiskWorld, count: number, as = "file"): Promise<ItemKey[]> {
-  const nodes: ItemKey[] = [];
-  for (let i = 0; i < count; i++) nodes.push(await disk.world.create(`${as} ${i}`));
-  return nodes;
-}
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-onDisk("B11: many new files take blobs made ahead, a single one does not", { clock: quietClock }, async (disk) => {
-  const nodes = await createMany(disk, READY_AFTER - 1);
-  assert.equal(blobsIn(disk).length, nodes.length, "few files have none made beside them");
-  nodes.push(await disk.world.create("one more"));
-  await until(() => blobsIn(disk).length >= nodes.length + READY_BLOBS);
-  const taken = await disk.world.create("made ahead");
-  assert.ok(disk.world.blobOf(taken) < Math.max(...blobsIn(disk)), "the oldest of those made ahead");
-  nodes.push(taken);
-  for (const node of nodes) await disk.world.write(node, text(`bytes of ${node}`));
-  for (const node of nodes) assert.deepEqual(await disk.world.read(node), text(`bytes of ${node}`));
-  quietClock.advance(READY_KEPT_MS);
-  await until(() => blobsIn(disk).length === nodes.length);
-  const own = nodes.map((node) => disk.world.blobOf(node));
-  assert.deepEqual(new Set(blobsIn(disk)), new Set<number>(own), "what nobody took goes when it is quiet");
-});
-
-onDisk("B11: nothing made ahead is left at the end, nor of a killed process after a sweep", {}, async (disk) => {
-  const nodes = await createMany(disk, 2 * READY_AFTER);
-  await until(() => blobsIn(disk).length > nodes.length);
-  await disk.world.restart();
-  assert.ok(blobsIn(disk).length > nodes.length);
-  await disk.content.sweep();
-  assert.equal(blobsIn(disk).length, nodes.length);
-  nodes.push(...(await createMany(disk, 2 * READY_AFTER, "later")));
-  await disk.content.close();
-  assert.equal(blobsIn(disk).length, nodes.length);
 });
 
 onDisk("a barrier waits for a sync that somebody else began", {}, async (disk) => {
