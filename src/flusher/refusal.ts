@@ -4,9 +4,12 @@
  */
 import type { Result } from "../base/result.ts";
 import type { CloudChange } from "../model/change.ts";
-import type { Fault, FaultKind } from "../model/fault.ts";
+import { fault, type Fault, type FaultKind } from "../model/fault.ts";
 import type { ItemId } from "../model/ids.ts";
+import type { CloudItem } from "../model/item.ts";
 import { FRESH_ITEM_MS, LOCKED_WAIT_MS } from "../model/limits.ts";
+import { fold } from "../model/name.ts";
+import { viewLocal } from "../store/tree.ts";
 import type { Begun } from "./begin.ts";
 import type { End, Pushing } from "./pushing.ts";
 import { release } from "./resolve.ts";
@@ -87,10 +90,26 @@ async function reread(pushing: Pushing, begun: Begun, why: Fault, signal: AbortS
 async function readSlot(pushing: Pushing, begun: Begun, why: Fault, signal: AbortSignal): Promise<End> {
   if (!begun.slot) return { end: "wait", fault: why };
   const item = await pushing.drive.itemAt(begun.slot.parent, begun.slot.name, signal);
-  if (item.ok) return absorbed(pushing, begun, { changes: [{ deleted: false, item: item.value }], why }, signal);
+  if (item.ok) {
+    const told = await absorbed(pushing, begun, { changes: [{ deleted: false, item: item.value }], why }, signal);
+    const clash = told.end === "stale" ? equalElsewhere(pushing, begun, item.value) : undefined;
+    return clash ? { end: "park", fault: clash } : told;
+  }
   if (item.fault.kind !== "notFound") return afterFailedRead(item.fault);
   // Taken and yet not there: a name the service holds for equal although we do not, a lagging replica, or a folder that is gone.
   return look(pushing, begun, why, signal);
+}
+
+/** Two names that are one for the service and two here, of which neither goes away by itself: a person has to choose. */
+function equalElsewhere({ store: { read } }: Pushing, { step, slot }: Begun, occupant: CloudItem): Fault | undefined {
+  const node = read.ids.get(occupant.id);
+  if (node === undefined || node === step.node || !slot || fold(occupant.name) === fold(slot.name)) return undefined;
+  const shown = viewLocal(read, node);
+  const stays = shown?.parent === read.ids.get(slot.parent) && fold(shown?.name ?? "") === fold(occupant.name);
+  if (!stays) return undefined;
+  const names = `${JSON.stringify(slot.name)} and ${JSON.stringify(occupant.name)}`;
+  return fault("nameTaken", `${names} are the same name in the cloud, in one folder: rename one of them, then retry`)
+    .fault;
 }
 
 /** 404: the item or its folder is gone, or the service does not know yet what we made a moment ago. */

@@ -76,6 +76,45 @@ for (const [name, { act, after }] of Object.entries(ACTS)) {
   });
 }
 
+for (const [what, second] of Object.entries({
+  "a new file": (device: Device) => device.write("ae", "2"),
+  "a new folder": (device: Device) => device.mkdir("ae"),
+  "a moved file": (device: Device) => device.rename("f", "ae"),
+})) {
+  test(`refusals: ${what} whose name is another's for the service only is parked with both names, and goes under one of its own`, async () => {
+    const { world, device } = await prepared(what);
+    await device.write("æ", "1");
+    await world.quiet();
+    await second(device);
+    await world.pass(10_000);
+    const { parked, pending, waiting } = device.flusher.status();
+    assert.deepEqual({ parked, pending }, { parked: 1, pending: 0 });
+    assert.match(waiting.map(({ reason }) => reason).join(), /"ae" and "æ" are the same name in the cloud/);
+    assert.ok(!world.cloud.tree().some(({ path }) => path === "ae"));
+    await device.rename("ae", "z");
+    await world.quiet();
+    assert.ok(
+      shown(world).some((path) => path.startsWith("z")),
+      shown(world).join(),
+    );
+    assert.ok(shown(world).includes("æ=1"));
+    await world.stop();
+  });
+}
+
+test("refusals: a name that is another's for the service only is not parked while that one is going away", async () => {
+  const { world, device } = await prepared("going away");
+  await device.write("æ", "1");
+  await world.quiet();
+  device.drive.fail({ call: "update", count: 1, moment: "before", fault: "unavailable" });
+  await device.rename("æ", "x");
+  await device.write("ae", "2");
+  await world.quiet();
+  assert.deepEqual(shown(world), ["ae=2", "d", "f=F", "x=1"]);
+  assert.equal(device.flusher.status().parked, 0);
+  await world.stop();
+});
+
 test("refusals: a locked item waits minutes, its neighbours do not", async () => {
   const { world, device } = await prepared("locked");
   world.cloud.lock(world.cloud.at("f")!.item.id, 60_000);
