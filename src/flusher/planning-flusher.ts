@@ -66,6 +66,7 @@ class Engine implements Flusher {
   readonly #words: Words;
   readonly #loop: Loop;
   #fullUntil = 0;
+  #isEnding = false;
   /** The loop sleeps because it is too early for a plan. */
   #dozing = false;
   #telling = false;
@@ -182,6 +183,7 @@ class Engine implements Flusher {
   }
 
   async stop(deadlineMs: number): Promise<FlushStatus> {
+    this.#isEnding = true;
     const late = new AbortController();
     const cancel = this.#options.clock.after(deadlineMs, () => late.abort());
     // What the merge writes to the log meanwhile has a settle window of its own.
@@ -471,7 +473,9 @@ class Engine implements Flusher {
   /** Something recorded up to `at` could still go by itself, soon. */
   #isBusyFor(at: number): boolean {
     const pause = this.#waits.pause();
-    if (this.#waits.isPaused() && pause) return pause.fault.kind !== "offline" && pause.fault.kind !== "signedOut";
+    // At the end it is the last chance for some time: the network may come back while there is time left.
+    if (this.#waits.isPaused() && pause?.fault.kind === "offline") return this.#isEnding && this.status().pending > 0;
+    if (this.#waits.isPaused() && pause) return pause.fault.kind !== "signedOut";
     if (this.#planning.fault) return false;
     if (this.#planning.stale || this.#planning.making || this.#unresolved.size > 0 || this.#running.size > 0)
       return true;

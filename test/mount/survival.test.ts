@@ -156,6 +156,37 @@ test("survival: unmounting pushes what is pending and ends with 0; a second daem
   assert.equal(readFileSync(mount.path("last words.txt"), "utf8"), "said at the end");
 });
 
+test("survival: unmounting offline tries for flush_timeout while something is pending, and not a moment longer than that is of use", async () => {
+  const ending = async (): Promise<number> => {
+    const beganAt = Date.now();
+    assert.equal(await mount.unmount(), 0);
+    return Date.now() - beganAt;
+  };
+  try {
+    await mount.settled();
+    await sim.network(false);
+    await eventually("it is offline", async () => !/ online/.test((await mount.ctl("status", mount.dir)).out));
+    assert.ok((await ending()) < 3_000, "with nothing pending there is nothing to try");
+
+    await mount.start();
+    writeFileSync(mount.path("just in time.txt"), "x");
+    setTimeout(() => void sim.network(true), 1_500);
+    assert.ok((await ending()) > 1_500);
+    assert.equal((await sim.get("just in time.txt")).toString(), "x");
+
+    await mount.start();
+    await sim.network(false);
+    writeFileSync(mount.path("too late.txt"), "x");
+    const tookMs = await ending();
+    assert.ok(tookMs > 4_500 && tookMs < 10_000, String(tookMs));
+    assert.match(mount.stderr(), /1 operations stay queued/);
+  } finally {
+    await sim.network(true);
+    await mount.start();
+  }
+  await eventually("at the next mount", async () => (await sim.paths()).has("too late.txt"));
+});
+
 test("survival: an open file's bytes written before the kill are there after it", async () => {
   const fd = openSync(mount.path("open.txt"), "w");
   writeSync(fd, "first part, ");
