@@ -1,4 +1,4 @@
-"""Locks between processes, waits that a signal ends, and mappings of a file, in a folder: what comes of them, as JSON on standard output."""
+"""Locks between processes, waits that a signal ends, mappings of a file, in a folder: what comes of them, as JSON on standard output."""
 
 import ctypes
 import errno
@@ -62,7 +62,8 @@ def locks(path):
     now = fcntl.LOCK_NB
     found = [attempt(lambda: ofd(one, OFD_SET, fcntl.F_WRLCK, 10, 10)), attempt(lambda: ofd(two, OFD_SET, fcntl.F_RDLCK, 15, 1))]
     found += [attempt(lambda: ofd(two, OFD_SET, fcntl.F_RDLCK, 20, 5)), attempt(lambda: ofd(two, OFD_GET, fcntl.F_WRLCK, 12, 1))]
-    found += [elsewhere(lambda: fcntl.lockf(one, fcntl.LOCK_EX | now, 1, 10)), elsewhere(lambda: fcntl.lockf(one, fcntl.LOCK_EX | now, 1, 30))]
+    for start in (10, 30):
+        found.append(elsewhere(lambda: fcntl.lockf(one, fcntl.LOCK_EX | now, 1, start)))
     found += [interrupted(lambda: ofd(two, OFD_WAIT, fcntl.F_WRLCK, 10, 1)), attempt(lambda: ofd(reader, OFD_SET, fcntl.F_WRLCK, 0, 1))]
     found += [attempt(lambda: ofd(one, OFD_SET, fcntl.F_UNLCK, 0, 0)), attempt(lambda: ofd(two, OFD_SET, fcntl.F_WRLCK, 10, 10))]
     os.close(two)

@@ -1,4 +1,4 @@
-"""What the cases of posix_files, posix_folders and posix_paths are told with: people, times, outcomes, system calls that Python would refuse."""
+"""What the cases of posix_files, posix_folders and posix_paths are told with: people, times, outcomes, system calls as they are."""
 
 import contextlib
 import ctypes

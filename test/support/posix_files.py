@@ -5,7 +5,27 @@ import os
 import subprocess
 import time
 
-from posix_case import MEMBER, NOW, OLD, OMIT, OTHER, OWNER, PEOPLE, ROOT, attempt, by, case, folder, make, mode_of, moved, opened, person, raw, set_times
+from posix_case import (
+    MEMBER,
+    NOW,
+    OLD,
+    OMIT,
+    OTHER,
+    OWNER,
+    PEOPLE,
+    ROOT,
+    attempt,
+    by,
+    case,
+    folder,
+    make,
+    mode_of,
+    moved,
+    opened,
+    person,
+    raw,
+    set_times,
+)
 
 
 @case("open/06 open with every mode of a file, as owner, group and others; access says the same")
@@ -231,6 +251,16 @@ def _():
     return found
 
 
+SET = (OLD, 0)
+TIMES = [
+    ((0, NOW), (0, NOW)),
+    ((0, OMIT), (0, OMIT)),
+    (SET, SET),
+    ((0, NOW), (0, OMIT)),
+    ((0, OMIT), (0, NOW)),
+]
+
+
 @case("utimensat/06 utimensat/07 who may set times: now with write permission, others only the owner")
 def _():
     make("f")
@@ -241,7 +271,7 @@ def _():
             os.chmod(path, mode)
             for name, who in PEOPLE.items():
                 with person(who):
-                    times = [set_times(path, a, m) for a, m in (((0, NOW), (0, NOW)), ((0, OMIT), (0, OMIT)), ((OLD, 0), (OLD, 0)), ((0, NOW), (0, OMIT)), ((0, OMIT), (0, NOW)))]
+                    times = [set_times(path, atime, mtime) for atime, mtime in TIMES]
                     found.append([path, f"{mode:o} {name}", *times, raw("utimensat", -100, path.encode(), None, 0)])
     return found
 
@@ -251,7 +281,8 @@ def _():
     make("f")
     fd = os.open("f", os.O_RDWR)
     found = [moved("f", os.posix_fallocate, fd, 0, 100)[:2], os.fstat(fd).st_size, os.pread(fd, 9, 0).hex()]
-    found += [attempt(os.posix_fallocate, fd, 10, 20), os.fstat(fd).st_size, attempt(os.posix_fallocate, fd, 20_000, 5_000), os.fstat(fd).st_size]
+    for start, length in ((10, 20), (20_000, 5_000)):
+        found += [attempt(os.posix_fallocate, fd, start, length), os.fstat(fd).st_size]
     found += [attempt(os.posix_fallocate, fd, 0, 0), attempt(os.posix_fallocate, fd, -1, 5), set(os.pread(fd, 30_000, 4)) == {0}]
     os.close(fd)
     reader = os.open("f", os.O_RDONLY)
@@ -282,5 +313,6 @@ def _():
     found += [by(who, os.getxattr, "f", "user.a") in (b"1",) for who in PEOPLE.values()]
     found += [by(who, os.removexattr, "f", "user.a") for who in (OTHER, OWNER, OWNER)]
     os.chmod("f", 0o600)
-    found += [by(OTHER, os.getxattr, "f", "user.a"), by(OTHER, os.setxattr, "f", "user.a", b"1"), [name for name in by(OTHER, os.listxattr, "f") if not name.startswith("user.onedrive.")]]
+    found += [by(OTHER, os.getxattr, "f", "user.a"), by(OTHER, os.setxattr, "f", "user.a", b"1")]
+    found.append([name for name in by(OTHER, os.listxattr, "f") if not name.startswith("user.onedrive.")])
     return found
