@@ -8,7 +8,6 @@
 import { promises as fs } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { lend } from "../base/lent.ts";
 import { limit } from "../base/limit.ts";
 import { breathe } from "../base/loop.ts";
 import type { Log } from "../base/log.ts";
@@ -20,7 +19,7 @@ import { FILE_BYTES_MAX, UNNAMED_BLOB_MS } from "../model/limits.ts";
 import { changeTrees, viewLocal } from "../store/tree.ts";
 import { StoreFull, type Reader, type Store, type Writer } from "../store/store.ts";
 import type { Answer } from "./content.ts";
-import { cutFile, DiskFile, diskFault, isFull, readAt, removeFile, syncFile, syncFolder, type Files } from "./files.ts";
+import { cutFile, DiskFile, diskFault, isFull, removeFile, syncFile, syncFolder, type Files } from "./files.ts";
 import { blobIdentity, blobsActedOn } from "./blob-identity.ts";
 import { isSidecar, type Identities } from "./identity.ts";
 import { ReadyBlobs } from "./ready-blobs.ts";
@@ -174,7 +173,8 @@ export class Blobs {
   read(file: BlobFile, position: number, length: number): Promise<Uint8Array> {
     const wanted = Math.max(0, Math.min(length, file.size - position));
     if (wanted === 0) return Promise.resolve(new Uint8Array(0));
-    return this.#options.files.use(file.disk, (fd) => readAt(fd, position, wanted, lend(wanted)));
+    const { files } = this.#options;
+    return files.use(file.disk, (fd) => files.readFrom(fd, position, wanted));
   }
 
   /** Bytes of a file that was written or synced a moment ago. */

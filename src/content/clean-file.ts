@@ -12,14 +12,13 @@
  * left alone for a while (wrong-bytes.ts).
  */
 import { promises as fs } from "node:fs";
-import { lend } from "../base/lent.ts";
 import type { Log } from "../base/log.ts";
 import { ok, type Result } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
 import type { ItemId, ItemKey } from "../model/ids.ts";
 import { HYDRATE_RANGE_BYTES } from "../model/limits.ts";
 import type { Answer } from "./content.ts";
-import { DiskFile, diskFault, isMissing, readAt, removeFile, syncFile, writeParts, type Files } from "./files.ts";
+import { DiskFile, diskFault, isMissing, removeFile, syncFile, writeParts, type Files } from "./files.ts";
 import type { Hasher } from "./hash.ts";
 import { Hydration, type HydrateContext, type Target } from "./hydrate.ts";
 import type { Identities } from "./identity.ts";
@@ -334,7 +333,7 @@ export class CleanFile implements Target {
   async #fromDisk(position: number, end: number): Promise<Uint8Array | undefined> {
     const disk = this.#disk;
     const bytes = await this.withBytes([[position, end]], (fd) =>
-      readAt(fd, position, end - position, lend(end - position)),
+      this.#context.files.readFrom(fd, position, end - position),
     );
     if (!bytes) return undefined;
     if (bytes.length === end - position) return bytes;

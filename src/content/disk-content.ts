@@ -21,7 +21,7 @@ import { Blobs, BLOBS_FOLDER, recordedSize } from "./blobs.ts";
 import { Cache } from "./cache.ts";
 import type { Answer, CacheUse, Content, Dirtied, Frozen, Source, Verified } from "./content.ts";
 import { Evictor, freeBytes } from "./evict.ts";
-import { diskFault, Files, isFull } from "./files.ts";
+import { diskFault, Files, isFull, type ReadCached } from "./files.ts";
 import { FrozenBlobs } from "./frozen.ts";
 import { hasher, type Hasher } from "./hash.ts";
 import { offline } from "./hydrate.ts";
@@ -48,6 +48,8 @@ export interface DiskContentOptions {
   readonly log: Log;
   /** What recovery left to do. */
   readonly recovered?: Pick<RecoveredContent, "strays" | "pushed" | "synced">;
+  /** Where the machine has it: see files.ts. */
+  readonly readCached?: ReadCached | undefined;
   onDefect(error: unknown): void;
   /** A read found that the cloud has another version than the Mirror says. */
   onStale?(node: ItemKey): void;
@@ -85,7 +87,7 @@ class DiskContent implements Content, SourceOwner {
     const { store, log, clock, drive, limits, onDefect } = options;
     this.#options = options;
     this.#store = store;
-    this.#files = new Files(OPEN_FILES_MAX, clock);
+    this.#files = new Files(OPEN_FILES_MAX, clock, options.readCached);
     this.dirtied = options.dirtied;
     const described = (this.#described = identities(
       (path) => {

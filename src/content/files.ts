@@ -12,9 +12,16 @@
 import fs from "node:fs";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { lend } from "../base/lent.ts";
 import type { Failed } from "../base/result.ts";
 import { fault, type Fault } from "../model/fault.ts";
-import { DISK_SLOW_MS, QUICK_CALL_MS, QUICK_READ_BYTES_MAX, QUICK_WRITE_BYTES_MAX } from "../model/limits.ts";
+import {
+  CACHED_READ_BYTES_MAX,
+  DISK_SLOW_MS,
+  QUICK_CALL_MS,
+  QUICK_READ_BYTES_MAX,
+  QUICK_WRITE_BYTES_MAX,
+} from "../model/limits.ts";
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -32,17 +39,25 @@ export class DiskFile {
   }
 }
 
+/**
+ * Reads what the system has of a file in its memory, without ever waiting for the disk: how many bytes from `position` on there were, which
+ * are in `into` then; below 0: none.
+ */
+export type ReadCached = (fd: number, into: Uint8Array, position: number) => number;
+
 export class Files {
   readonly #most: number;
+  readonly #readCached: ReadCached | undefined;
   /** Open files in the order of their last use. */
   readonly #open = new Set<DiskFile>();
   readonly #leaving = new Set<DiskFile>();
   readonly #clock: Clock;
   #slowUntil = 0;
 
-  constructor(most: number, clock: Clock) {
+  constructor(most: number, clock: Clock, readCached?: ReadCached) {
     this.#most = most;
     this.#clock = clock;
+    this.#readCached = readCached;
   }
 
   /** Runs `task` with the descriptor of an existing file. */
@@ -82,6 +97,14 @@ export class Files {
         ? this.#timed(() => writeNow(fd, position, bytes))
         : writeAt(fd, position, bytes),
     );
+  }
+
+  /** The bytes at `position`, fewer only at the end of the file: at once when the system has them in memory. */
+  async readFrom(fd: number, position: number, length: number): Promise<Uint8Array> {
+    const buffer = lend(length);
+    const isSmall = length <= CACHED_READ_BYTES_MAX;
+    const got = isSmall && this.#readCached ? Math.max(0, this.#readCached(fd, buffer, position)) : 0;
+    return got === length ? buffer : readAt(fd, position, length, { buffer, got });
   }
 
   /** Bytes that were just written are in the kernel's memory: few of them are read at once. */
@@ -181,14 +204,15 @@ export class Files {
   }
 }
 
-/** The bytes at `position`, fewer only at the end of the file. */
+/** The bytes at `position`, fewer only at the end of the file. `begun`: where they go, and how many are there already. */
 export async function readAt(
   fd: number,
   position: number,
   length: number,
-  buffer: Buffer = Buffer.allocUnsafeSlow(length),
+  begun?: { readonly buffer: Buffer; readonly got: number },
 ): Promise<Uint8Array> {
-  let got = 0;
+  const buffer = begun?.buffer ?? Buffer.allocUnsafeSlow(length);
+  let got = begun?.got ?? 0;
   while (got < length) {
     const now = await readOnce(fd, buffer, { offset: got, length: length - got, position: position + got });
     if (now === 0) break;

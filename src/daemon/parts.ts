@@ -22,6 +22,7 @@ import type { Drive } from "../drive/drive.ts";
 import type { Flusher } from "../flusher/flusher.ts";
 import { createFlusher } from "../flusher/planning-flusher.ts";
 import type { Mounted } from "../host/host.ts";
+import { fuseDevice, type FuseDevice } from "../host/kernel/fuse-device.ts";
 import { parseEndpoint } from "../http/endpoint.ts";
 import type { Config } from "../model/config.ts";
 import type { Fault } from "../model/fault.ts";
@@ -203,9 +204,16 @@ function buildContent(config: Config, { store, drive, late, recovered, onDefect 
     dirtied: (event) => present(late.vfs, "the vfs").dirtied(event),
     limits: config,
     log: log("content"),
+    readCached: readCached(),
     onDefect,
     onStale: (node) => void late.puller?.reread(node),
   });
+}
+
+/** The addon of our own host can; without it reads go by way of the thread pool. */
+function readCached(): FuseDevice["readCached"] | undefined {
+  const device = fuseDevice();
+  return device.ok ? device.value.readCached : undefined;
 }
 
 /** Who takes back what a lost index did not know. */

@@ -160,6 +160,7 @@ export const WRONG_BYTES_FILES_MAX = 1_000;
 export const QUICK_CALL_MS = 10;
 export const QUICK_WRITE_BYTES_MAX = 256 * 1024;
 export const QUICK_READ_BYTES_MAX = 64 * 1024;
+export const CACHED_READ_BYTES_MAX = 256 * 1024;
 export const DISK_SLOW_MS = 10_000;
 /** Content files kept open. */
 export const OPEN_FILES_MAX = 256;

@@ -16,6 +16,8 @@ export interface FuseDevice {
   receive(socket: number): number;
   close(fd: number): number;
   read(fd: number, into: Uint8Array): number;
+  /** Bytes of any file that are in the system's memory: how many from `position` on there were; they are in `into`. */
+  readCached(fd: number, into: Uint8Array, position: number): number;
   write(fd: number, head: Uint8Array, length: number, payload: Uint8Array | undefined): number;
   watch(fd: number, ready: () => void): object | number;
   unwatch(watch: object): void;
@@ -23,7 +25,7 @@ export interface FuseDevice {
 }
 
 /** The same number stands in fuse-device.c. */
-const LEVEL = 2;
+const LEVEL = 3;
 /** The same from src/ and from dist/. */
 const BUILD = join(import.meta.dirname, "../../../src/host/kernel/native/build");
 const BINARY = join(BUILD, "fuse-device.node");

@@ -35,6 +35,7 @@ class Device implements FuseDevice {
   mountDirectly = (): number => -EINVAL;
   socketPair = (): number => -EINVAL;
   receive = (): number => -EINVAL;
+  readCached = (): number => -EINVAL;
 }
 
 function begin(): { device: Device; line: ReturnType<typeof connection>; defects: string[]; ends: number[] } {
