@@ -108,7 +108,12 @@ class GraphUploads implements Uploads {
   async status(session: Session, signal?: AbortSignal): Answer<Session> {
     const got = await this.#outside.send({ method: "GET", url: session.url, what: "the state of an upload", signal });
     if (!got.ok) return got;
-    if (got.value.status !== 200) return failed(this.#sessionFault(got.value));
+    if (got.value.status !== 200) {
+      const why = this.#sessionFault(got.value);
+      // Nobody asks for what it was for any more.
+      if (why.kind === "expired") this.#targets.delete(session.url);
+      return failed(why);
+    }
     const wire = parseSession(got.value.body);
     if (wire?.nextOffset === undefined)
       return fault("garbled", "an upload that does not say what it wants next", { status: 200 });

@@ -19,8 +19,8 @@ const seed = Number(process.env["SEED"] ?? 1);
 const PROGRAMS = 4;
 const FILES = 150;
 const FOLDERS = 8;
-/** What the allocator may hold on to by chance. */
-const SLACK_MIB = 16;
+/** What the allocator may hold on to by chance. A short run has only its beginning, when code is compiled and caches fill. */
+const SLACK_MIB = minutes >= 20 ? 8 : 24;
 const SLACK_DESCRIPTORS = 12;
 /** Files that somebody uses at the moment are open beside those that are kept. */
 const FILES_IN_USE = 64;
@@ -64,7 +64,7 @@ test(`long load: ${minutes} minutes leave memory and descriptors as they were (S
     t.diagnostic(
       `${acts} acts; RssAnon ${memory(middle)} -> ${memory(last)} MiB, descriptors ${open(middle)} -> ${open(last)}`,
     );
-    assert.ok(memory(last) <= memory(middle) * 1.1 + SLACK_MIB, "memory grows");
+    assert.ok(memory(last) <= memory(middle) + SLACK_MIB, "memory grows");
     assert.ok(Math.max(...samples.map(({ contentFiles }) => contentFiles)) <= OPEN_FILES_MAX + FILES_IN_USE);
     assert.ok(open(last) <= open(middle) + SLACK_DESCRIPTORS, "descriptors grow");
   } finally {
