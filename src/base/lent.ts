@@ -7,7 +7,7 @@
  */
 
 const PIECE_BYTES = 128 * 1024;
-const SMALL_BYTES = 16 * 1024;
+const SMALL_BYTES = 2 * 1024;
 const PIECES_KEPT = 32;
 
 const spare: Buffer[] = [];
