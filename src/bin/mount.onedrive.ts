@@ -8,8 +8,6 @@ import { mountOneDrive } from "../cli/mount.ts";
 
 // Left alone, the heap of a busy daemon grows to four times what it holds before anything is collected.
 setFlagsFromString("--heap-growing-percent=60");
-// Four times V8's own: a daemon that begins takes a drive in, and compiling at once all that looks busy costs more than it saves then.
-setFlagsFromString("--interrupt-budget=540672");
 process.umask(0o077);
 process.on("uncaughtException", die);
 process.on("unhandledRejection", die);
