@@ -207,10 +207,10 @@ test("survival: onedrivectl does not wait for a daemon that is stopped, and says
   process.kill(mount.pid, "SIGSTOP");
   try {
     const beganAt = Date.now();
-    const [named, all] = await Promise.all([mount.ctl("status", mount.dir), mount.ctl("sync")]);
+    const asked = await Promise.all([mount.ctl("status", mount.dir), mount.ctl("sync", mount.path("never looked up"))]);
     assert.ok(Date.now() - beganAt < 2 * CONTROL_SILENCE_MS_MAX);
-    for (const { code, err } of [named, all]) {
-      assert.equal(code, 1);
+    for (const { code, err, out } of asked) {
+      assert.equal(code, 1, `${code}: ${out}${err}`);
       assert.match(
         err,
         new RegExp(`${mount.dir}: the daemon \\(process ${mount.pid}\\) is stopped.*kill -CONT ${mount.pid}`),
