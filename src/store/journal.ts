@@ -27,6 +27,8 @@ export interface Journal {
   close(): Promise<void>;
 }
 
+/** Text of about this length is made and written at once: making that of thousands of commits takes a while. */
+const PART_CHARACTERS = 128 * 1024;
 /** A line is about this long at most, unless a single change is longer. */
 const LINE_CHARACTERS = 1_000_000;
 const NAME = /^journal-(\d+)$/;
@@ -67,10 +69,14 @@ function journal(file: DiskFile, generation: number, durable: number): Journal {
       return bytes;
     },
     async append(commits) {
-      const text = Buffer.concat(commits.flatMap(lines));
-      await file.write(text, bytes);
+      let end = bytes;
+      for (const some of inParts(commits)) {
+        const text = Buffer.concat(some.flatMap(lines));
+        await file.write(text, end);
+        end += text.length;
+      }
       await file.sync();
-      bytes += text.length;
+      bytes = end;
     },
     close: () => file.close(),
   };
@@ -150,6 +156,20 @@ async function* believable(disk: Disk, path: string): AsyncGenerator<unknown, To
     rest = rest.subarray(start);
   }
   return offset < size ? { atByte: offset, bytesLost: size - offset } : undefined;
+}
+
+function* inParts(commits: readonly CommitText[]): Generator<readonly CommitText[]> {
+  let part: CommitText[] = [];
+  let length = 0;
+  for (const commit of commits) {
+    part.push(commit);
+    for (const change of commit.changes) length += change.length;
+    if (length < PART_CHARACTERS) continue;
+    yield part;
+    part = [];
+    length = 0;
+  }
+  if (part.length > 0) yield part;
 }
 
 /** A commit of many or long changes takes several lines; the last one says so. */

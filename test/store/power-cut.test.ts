@@ -228,3 +228,47 @@ test("a process killed after a restore leaves word of the power cut to the next 
     rmSync(dir, { recursive: true, force: true });
   }
 });
+
+test("a long append goes out in parts; one that fails half way counts as nothing, and the next makes up for it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "parts-"));
+  try {
+    const disk = crashDisk(`${dir}/store`);
+    const { store } = await opened(`${dir}/store`, FIRST_BOOT, disk);
+    const commits = (from: number): void => {
+      for (let i = from; i < from + 40; i++)
+        store.transact((tx) => tx.facts.put(itemKey(i), { mode: i, xattrs: { "user.x": new Uint8Array(10_000) } }));
+    };
+    let writes = 0;
+    disk.fault = (what, path) =>
+      what === "write" && path.includes("journal-") && ++writes === 3
+        ? new Error("no answer from the disk")
+        : undefined;
+    commits(1);
+    await assert.rejects(store.barrier(), /no answer/);
+    disk.cutInto(`${dir}/cut`, seededRandom("parts"));
+    commits(41);
+    await store.barrier();
+    assert.ok(writes > 6, "in parts");
+    disk.cutInto(`${dir}/after`, seededRandom("parts"));
+    await store.close();
+    const modesIn = async (folder: string): Promise<(number | undefined)[]> => {
+      const { store: found, recovered } = await opened(`${dir}/${folder}`, NEXT_BOOT);
+      assert.equal(recovered.how, "restored");
+      const modes = [...found.read.facts.range()].map(([, { mode }]) => mode);
+      await found.close();
+      return modes;
+    };
+    const torn = await modesIn("cut");
+    assert.deepEqual(
+      torn,
+      Array.from(torn, (_, i) => i + 1),
+      "the first so many, none between is missing",
+    );
+    assert.deepEqual(
+      await modesIn("after"),
+      Array.from({ length: 80 }, (_, i) => i + 1),
+    );
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
