@@ -33,7 +33,8 @@ export const attributesNow: Attributes = {
 export function attributeThread(): AttributeThread {
   const thread = askingWorker<AttributeQuestion, string | undefined>(() => startWorker("attribute-worker", HEAP_MIB));
   return {
-    read: (path, name) => thread.ask({ path, name }),
+    // A thread that ended has read nothing, which is what a file without the attribute says.
+    read: (path, name) => thread.ask({ path, name }).catch(() => undefined),
     write: async (path, name, value) => void (await thread.ask({ path, name, value })),
     close: () => thread.close(),
   };

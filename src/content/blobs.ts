@@ -240,18 +240,19 @@ export class Blobs {
   }
 
   /** A process before this one may have written what it did not sync: nothing is said to be safe before it is. */
-  async #inheritedSafe(): Answer<undefined> {
+  async inheritedSafe(): Answer<undefined> {
     try {
       await this.#options.inherited();
       return ok();
     } catch (error) {
+      if (error instanceof StoreFull) return fault("noSpace", "the disk of the state folder is full");
       return diskFault(error, "syncing the state folder");
     }
   }
 
   /** Bytes written so far survive a power cut. */
   async sync(file: BlobFile): Answer<undefined> {
-    const safe = await this.#inheritedSafe();
+    const safe = await this.inheritedSafe();
     if (!safe.ok) return safe;
     try {
       await this.#sync(file);

@@ -152,6 +152,8 @@ class DiskContent implements Content, SourceOwner {
   }
 
   async toBlob(node: ItemKey): Answer<BlobId> {
+    const safe = await this.blobs.inheritedSafe();
+    if (!safe.ok) return safe;
     const shown = this.#show(node);
     const copy = async (): Answer<BlobId> => {
       if (shown.at === "nothing") return fault("stale", "the file is gone");

@@ -69,6 +69,9 @@ export class FrozenBlobs {
 
   freeze(blob: BlobId): Answer<Frozen> {
     return this.#freezing.run(blob, async () => {
+      // Before it is sealed: what is written meanwhile would be a copy of bytes that the disk may yet refuse.
+      const safe = await this.#options.blobs.inheritedSafe();
+      if (!safe.ok) return safe;
       const row = this.#options.store.read.blobs.get(blob);
       if (!row) return released(blob);
       if (row.damaged !== undefined) return fault("io", row.damaged);

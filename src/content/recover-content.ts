@@ -76,10 +76,11 @@ export async function recoverContent(options: RecoverContentOptions): Promise<Re
   }
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
-  const synced = once(async () => (after === "clean" ? undefined : syncOpen(options, onDisk)));
-  if (after !== "kill") await synced();
-  const { open, missing } = await lookAtRows(options, onDisk);
+  const refused = new Set<BlobId>();
+  const synced = once(async () => (after === "clean" ? undefined : syncOpen(options, onDisk, refused)));
   if (after === "kill") store.beforeBarrier(synced);
+  else await synced();
+  const { open, missing } = await lookAtRows(options, onDisk);
   const pushed = after === "kill" ? pushedBlobs(store) : await finishPushed(options);
   recordLengths(store, after === "clean" || after === "kill" ? open : []);
   const looks = after !== "clean" || store.read.meta.get("strays") === true;
@@ -179,30 +180,36 @@ async function freeName(folder: string, blob: BlobId): Promise<string> {
   }
 }
 
-async function syncOpen({ store, stateDir, log }: RecoverContentOptions, onDisk: ReadonlySet<BlobId>): Promise<void> {
+/**
+ * Syncs what the killed process wrote. The disk says once that it refused bytes, whoever asks: `refused` keeps that over tries that fail
+ * for another reason, and the row has it at once, for the next process.
+ */
+async function syncOpen(
+  { store, stateDir, log }: RecoverContentOptions,
+  onDisk: ReadonlySet<BlobId>,
+  refused: Set<BlobId>,
+): Promise<void> {
   const folder = join(stateDir, BLOBS_FOLDER);
   const gate = limit(SYNCS_MAX);
-  const refused: BlobId[] = [];
   const syncOne = async (blob: BlobId): Promise<void> => {
     const path = join(folder, String(blob));
-    await syncPath(path).catch((error: unknown) => {
-      // Deleted meanwhile.
-      if (isMissing(error) && !store.read.blobs.get(blob)) return;
-      diskFault(error, "syncing unpushed bytes");
-      log.fault("the disk did not take unpushed bytes: they are not pushed", { path, error });
-      refused.push(blob);
-    });
+    if (!refused.has(blob))
+      await syncPath(path).catch((error: unknown) => {
+        // Deleted meanwhile.
+        if (isMissing(error) && !store.read.blobs.get(blob)) return;
+        diskFault(error, "syncing unpushed bytes");
+        log.fault("the disk did not take unpushed bytes: they are not pushed", { path, error });
+        refused.add(blob);
+      });
+    const row = refused.has(blob) ? store.read.blobs.get(blob) : undefined;
+    if (row && row.state !== "pushed" && row.damaged === undefined)
+      store.transact((tx) => tx.blobs.put(blob, { ...row, damaged: REFUSED }));
   };
   const open = [...store.read.blobs.range()].filter(([blob, { state }]) => state === "open" && onDisk.has(blob));
-  await Promise.all(open.map(([blob]) => gate.run(() => syncOne(blob))));
+  const done = await Promise.allSettled(open.map(([blob]) => gate.run(() => syncOne(blob))));
+  const failure = done.find((one) => one.status === "rejected");
+  if (failure) throw failure.reason;
   if (onDisk.size > 0) await syncFolder(folder);
-  if (refused.length === 0) return;
-  store.transact((tx) => {
-    for (const blob of refused) {
-      const row = tx.blobs.get(blob);
-      if (row && row.state !== "pushed") tx.blobs.put(blob, { ...row, damaged: REFUSED });
-    }
-  });
 }
 
 /** Measures open blobs, notes what is missing. */

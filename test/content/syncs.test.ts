@@ -74,6 +74,40 @@ onDisk("bytes of a killed process that the disk does not take now are not pushed
   assert.ok(disk.faults.some((line) => line.includes("did not take unpushed bytes")));
 });
 
+onDisk(
+  "bytes of a killed process that the disk refused stay refused when the same try fails for more",
+  {},
+  async (disk) => {
+    const node = await disk.world.create("one");
+    await disk.world.write(node, text("1"));
+    await withoutSyncs(async () => {
+      await disk.world.restart();
+      await assert.rejects(disk.world.store.barrier());
+    });
+    await disk.world.store.barrier();
+    assert.equal(kind(await disk.content.freeze(disk.world.blobOf(node))), "io");
+  },
+);
+
+onDisk("nothing is made of a killed process's bytes before the disk has taken them", {}, async (disk) => {
+  const node = await disk.world.create("one");
+  await disk.world.write(node, text("1234"));
+  const blob = disk.world.blobOf(node);
+  await withHeldSyncs(async (letGo) => {
+    await disk.world.restart();
+    const freezing = disk.content.freeze(blob);
+    const source = disk.content.open(node);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    value(await source.write(0, text("x")));
+    assert.equal(source.blob, blob, "no copy");
+    disk.world.record(source);
+    letGo();
+    value(await freezing);
+    await source.close();
+  });
+  assert.deepEqual(await disk.world.read(node), text("x234"));
+});
+
 onDisk("a sync that succeeds beside one that fails proves nothing", {}, async (disk) => {
   const node = await disk.world.create("one");
   const source = disk.content.open(node);
