@@ -78,6 +78,7 @@ function list(at: Session, frame: Frame, plus: boolean): void {
   const [place, room] = [frame.u64(8), Math.min(frame.u32(16), REPLY_BYTES_MAX)];
   if (place > PLACE_MAX) return void at.out.error(frame.unique, EINVAL);
   if (stream.pass) at.listings.asked(stream.pass, place);
+  if (stream.pass && place === 0) at.streams.began(itemOf(frame.node), stream);
   const page: Page = { folder: itemOf(frame.node), stream, plus, place, room, other: isOtherSpelling(frame.node) };
   answer(at, frame, entriesFor(at, page), (_at, unique, entries) => give(at, unique, page, entries), LOOKS);
 }
@@ -86,22 +87,24 @@ function list(at: Session, frame: Frame, plus: boolean): void {
 function entriesFor(at: Session, page: Page): Reply<readonly Entry[]> {
   const { stream, place, plus, folder } = page;
   const behind = Math.max(place - DOTS, 0);
-  if (behind >= stream.cookies.length) return catchUp(at, page);
+  const after = stream.cookies[behind] ?? at.streams.behind(folder, behind);
+  if (behind > 0 && after === undefined) return catchUp(at, page);
   const least = (plus ? ENTRY_BYTES : 0) + DIRENT_BYTES + 8;
   const most = Math.min(Math.ceil(page.room / least), READDIR_STEP_ENTRIES);
-  const after = stream.cookies[behind];
   return plus ? at.vfs.readdirPlus(folder, after, most) : at.vfs.readdir(folder, after, most);
 }
 
-/** A place of another stream: counted from the start. */
+/** A place that nobody remembers: counted from the start. */
 async function catchUp(at: Session, page: Page): Promise<Answer<readonly Entry[]>> {
   const { stream, place, folder } = page;
-  while (place - DOTS >= stream.cookies.length) {
-    const missing = Math.min(place - DOTS - stream.cookies.length + 1, READDIR_STEP_ENTRIES);
-    const entries = await at.vfs.readdir(folder, stream.cookies.at(-1), missing);
+  let [passed, last] = [0, undefined as string | undefined];
+  while (passed < place - DOTS) {
+    const entries = await at.vfs.readdir(folder, last, Math.min(place - DOTS - passed, READDIR_STEP_ENTRIES));
     if (!entries.ok || entries.value.length === 0) return entries;
-    for (const { cookie } of entries.value) stream.cookies.push(cookie);
+    passed += entries.value.length;
+    last = entries.value.at(-1)!.cookie;
   }
+  stream.cookies[place - DOTS] = last;
   return entriesFor(at, page);
 }
 

@@ -2,8 +2,12 @@
  * Open folders, and what the kernel's places in them mean. A place is a number; the vfs goes on behind a cookie. Place 0 is the start, 1
  * is behind `.`, 2 behind `..`, and 2 + n behind the n-th entry this stream has handed out, whose cookie is remembered until the folder
  * is closed: a program may go back to any place it was told (seekdir), and goes on behind the same entry although entries came and went.
- * A place that this stream never gave (a file server that opened the folder anew) means as many entries from the start.
+ * A place that this stream never gave comes from the listing that the kernel keeps, whose beginning another stream gave: it means what it
+ * meant to the stream that began that listing last, which is remembered for so many entries in all. Of a place that nobody remembers (a file
+ * server that opened the folder anew, long after) as many entries are passed over from the start.
  */
+import type { ItemKey } from "../../model/ids.ts";
+import { LISTED_PLACES_KEPT } from "../../model/limits.ts";
 import type { Attributes, DirectoryEntry } from "../../vfs/vfs.ts";
 import type { Pass } from "./kept-listings.ts";
 import { put64, putEntry, type Validity } from "./outbox.ts";
@@ -17,6 +21,10 @@ export interface FolderStream {
 }
 
 export interface FolderStreams {
+  /** The stream lists the folder from the start: what the kernel keeps of it has this stream's places. */
+  began(folder: ItemKey, stream: FolderStream): void;
+  /** What is behind a place that the stream never gave; undefined: nobody knows. */
+  behind(folder: ItemKey, index: number): string | undefined;
   open(pass: Pass | undefined): number;
   get(id: number): FolderStream | undefined;
   /** Undefined: there is none. */
@@ -28,9 +36,23 @@ export interface FolderStreams {
 
 export function folderStreams(): FolderStreams {
   const open = new Map<number, FolderStream>();
+  /** By folder, those that began last at the end. */
+  const kept = new Map<ItemKey, FolderStream["cookies"]>();
   let pack = new Pack(4096);
   let last = 0;
   return {
+    began(folder, { cookies }) {
+      kept.delete(folder);
+      let entries = 0;
+      for (const each of kept.values()) entries += each.length;
+      for (const [oldest, { length }] of kept) {
+        if (entries <= LISTED_PLACES_KEPT) break;
+        kept.delete(oldest);
+        entries -= length;
+      }
+      kept.set(folder, cookies);
+    },
+    behind: (folder, index) => kept.get(folder)?.[index],
     open(pass) {
       open.set(++last, { pass, cookies: [undefined] });
       return last;

@@ -204,10 +204,51 @@ test("kernel calls: a listing goes on behind the same entry whatever came and we
   assert.equal(new Set(names).size, names.length, "nothing twice");
   assert.equal(names.filter((name) => /^f-\d\d$/.test(name)).length, 60);
   assert.equal(page(first[4]!.place, false)[0]?.name, "f-03", "a place told earlier still means the same");
-  const other = Number(talk.ask(opcode.opendir, ROOT, u32(0, 0))!.body.readBigUInt64LE(0));
-  talk.ask(opcode.readdir, ROOT, u64(other, 12), u32(2000, 0), u64(0), u32(0, 0));
+});
+
+test("kernel calls: a place out of the listing that the kernel keeps means what it meant to who began it", async () => {
+  const { world, talk } = begin();
+  const names = Array.from({ length: 40 }, (_, i) => `f-${String(i).padStart(2, "0")}`);
+  for (const name of names) await world.make(name, "x");
+  const open = (): number => Number(talk.ask(opcode.opendir, ROOT, u32(0, 0))!.body.readBigUInt64LE(0));
+  const ask = async (stream: number, place: number): Promise<{ name: string; place: number }[]> => {
+    const body = u64(stream, place);
+    const reply = talk.ask(opcode.readdir, ROOT, body, u32(900, 0), u64(0), u32(0, 0)) ?? (await turns(), talk.reply());
+    return parse(reply!.body, false);
+  };
+  const all = async (stream: number, from: number): Promise<{ name: string; place: number }[]> => {
+    const found = [];
+    for (let page = await ask(stream, from); page.length > 0; page = await ask(stream, page.at(-1)!.place))
+      found.push(...page);
+    return found;
+  };
+  const first = open();
+  const listed = (await all(first, 0)).slice(2);
+  assert.deepEqual(
+    listed.map(({ name }) => name),
+    names,
+  );
+  talk.ask(opcode.releasedir, ROOT, u64(first), u32(0, 0), u64(0));
+
+  const second = open(); // its first twenty come from the kernel, and are removed
+  for (const name of names.slice(0, 20)) await world.unlink(name);
+  const rest = await all(second, listed[19]!.place);
+  assert.deepEqual(
+    rest.map(({ name }) => name),
+    names.slice(20),
+    "what stays is told, once",
+  );
+  assert.deepEqual((await ask(second, rest[4]!.place))[0]?.name, names[25], "its own places go before");
+
+  await all(open(), 0);
+  const [third] = await ask(open(), 2 + 5);
+  assert.equal(third?.name, names[25], "places are those of who began last");
+  const elsewhere = begin();
+  for (const name of names) await elsewhere.world.make(name, "x");
+  const stranger = Number(elsewhere.talk.ask(opcode.opendir, ROOT, u32(0, 0))!.body.readBigUInt64LE(0));
+  elsewhere.talk.ask(opcode.readdir, ROOT, u64(stranger, 12), u32(900, 0), u64(0), u32(0, 0));
   await turns();
-  assert.equal(parse(talk.reply()!.body, false).length > 0, true, "a place of another stream counts from the start");
+  assert.equal(parse(elsewhere.talk.reply()!.body, false)[0]?.name, names[10], "a place that nobody knows is counted");
 });
 
 function parse(body: Buffer, plus: boolean): { name: string; place: number; size: number }[] {
