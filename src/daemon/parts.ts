@@ -28,7 +28,7 @@ import type { Config } from "../model/config.ts";
 import type { Fault } from "../model/fault.ts";
 import type { ItemKey } from "../model/ids.ts";
 import { createPuller } from "../puller/delta-puller.ts";
-import { isListed } from "../puller/list.ts";
+import { isListed } from "../store/children.ts";
 import type { Puller } from "../puller/puller.ts";
 import type { StartedState } from "../recover/start-state.ts";
 import { takeBack } from "../recover/take-back.ts";

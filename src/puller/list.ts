@@ -9,7 +9,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import { ROOT, type ItemId, type ItemKey } from "../model/ids.ts";
 import type { CloudItem } from "../model/item.ts";
 import { ENUMERATE_STEP_ITEMS } from "../model/limits.ts";
-import type { Reader } from "../store/store.ts";
+import { isListed } from "../store/children.ts";
 import { rootId } from "./account.ts";
 import { strongReads } from "./absorb.ts";
 import type { Pulling } from "./pulling.ts";
@@ -28,12 +28,6 @@ export function lister(pulling: Pulling): (folder: ItemKey) => Promise<Result<un
     running.set(folder, mine);
     return mine;
   };
-}
-
-/** True when every child the cloud has is in the Mirror; folders the cloud does not have are complete by birth. */
-export function isListed(read: Reader, folder: ItemKey): boolean {
-  if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
-  return folder !== ROOT && read.mirror.get(folder) === undefined;
 }
 
 /** Answers at the deadline whatever the request does: a call of the filesystem waits for this. */

@@ -2,7 +2,7 @@
  * What a listing shows of a folder's children, read a page at a time. The children of one folder mostly came together and have neighbouring
  * numbers: then a range of each table is read instead of a row for each child, and the many rows that are not there cost nothing.
  */
-import { itemKey, type Folded, type ItemKey } from "../model/ids.ts";
+import { itemKey, ROOT, type Folded, type ItemKey } from "../model/ids.ts";
 import type { Facts } from "../model/item.ts";
 import type { CachedRow } from "./schema.ts";
 import type { Reader, Table } from "./store.ts";
@@ -49,6 +49,12 @@ export function fewChildren(read: Reader, parent: ItemKey, most: number): readon
   const children = mirror.filter(([[, name]]) => !own.has(name)).map(([, node]) => node);
   for (const node of own.values()) if (node !== 0) children.push(node);
   return children;
+}
+
+/** True when every child the cloud has is in the Mirror; folders the cloud does not have are complete by birth. */
+export function isListed(read: Reader, folder: ItemKey): boolean {
+  if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
+  return folder !== ROOT && read.mirror.get(folder) === undefined;
 }
 
 function rowsOf<V>(table: Table<ItemKey, V>, nodes: readonly ItemKey[]): (node: ItemKey) => V | undefined {

@@ -9,7 +9,7 @@ import { fault } from "../model/fault.ts";
 import type { HandleId, ItemKey } from "../model/ids.ts";
 import type { Facts, Time } from "../model/item.ts";
 import { FILE_BYTES_MAX, FOLDER_LINKS_ENTRIES_MAX } from "../model/limits.ts";
-import { fewChildren } from "../store/children.ts";
+import { fewChildren, isListed } from "../store/children.ts";
 import type { CachedRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
@@ -69,10 +69,11 @@ export function attributesOf(core: Core, view: LocalView, rows: NodeRows, source
 }
 
 /**
- * As everywhere: itself, its name, and `..` of each folder in it. Of a folder with many entries it is 1, which programs know to mean
- * that nobody counted: it is asked for at every turn, and must not cost a listing.
+ * As everywhere: itself, its name, and `..` of each folder in it. Of a folder with many entries, or one that was never listed, it is 1,
+ * which programs know to mean that nobody counted: it is asked for at every turn, and must not cost a listing.
  */
 function folderLinks({ read }: Core, folder: ItemKey): number {
+  if (!isListed(read, folder)) return 1;
   const children = fewChildren(read, folder, FOLDER_LINKS_ENTRIES_MAX);
   if (!children) return 1;
   let links = 2;

@@ -7,6 +7,7 @@ import { fault } from "../model/fault.ts";
 import { ROOT, type Folded, type ItemKey } from "../model/ids.ts";
 import { CLOUD_PATH_CHARACTERS_MAX, NAME_UTF16_UNITS_MAX, SPELLINGS_MAX } from "../model/limits.ts";
 import { checkLocalName, fold, isLocalOnlyName, toCloudName } from "../model/name.ts";
+import { isListed } from "../store/children.ts";
 import type { Reader } from "../store/store.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import { localAt, viewLocal, type LocalView } from "../store/tree.ts";
@@ -65,11 +66,6 @@ export function beginAnewListed<T>(
   if (waited.has(folder) || isListed(core.read, folder)) return undefined;
   waited.add(folder);
   return core.list(folder).then((listed) => (listed.ok ? again() : listed));
-}
-
-export function isListed(read: Reader, folder: ItemKey): boolean {
-  if (read.meta.get("enumerated") === true || read.listed.get(folder) !== undefined) return true;
-  return folder !== ROOT && read.mirror.get(folder) === undefined;
 }
 
 /** Whether something may be called `name` in `parent`: a folder that takes entries, a name the service can hold, a path short enough. */

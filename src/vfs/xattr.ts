@@ -10,10 +10,10 @@ import type { Facts } from "../model/item.ts";
 import { XATTR_VALUE_BYTES_MAX } from "../model/limits.ts";
 import { all, ofNode } from "../oplog/oplog.ts";
 import { isLocalOnly } from "../store/local-only.ts";
+import { isListed } from "../store/children.ts";
 import type { Reader } from "../store/store.ts";
 import { viewLocal, type LocalView } from "../store/tree.ts";
 import type { Core } from "./core.ts";
-import { isListed } from "./lookup.ts";
 import type { Answer, Vfs } from "./vfs.ts";
 
 const OURS = "user.onedrive.";

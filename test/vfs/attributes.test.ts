@@ -32,6 +32,12 @@ describe("vfs: attributes", () => {
     assert.equal((await world.stat(file)).mode, 0o644);
   });
 
+  it("links of a folder that was never listed: nobody counted", async () => {
+    const world = new World({ enumerated: false });
+    const top = world.inCloud("top");
+    assert.equal((await world.stat(top)).links, 1);
+  });
+
   it("links of a folder: its folders are counted, in whichever tree they are; many entries are not, whatever they are", async () => {
     const world = new World();
     const top = world.inCloud("top");
