@@ -1,7 +1,7 @@
 /**
  * A working day in little: programs write, save, rename, delete, list and read, a web user changes things, for MINUTES (30), with a small cache.
  * The daemon's private memory and its descriptors must not grow: the last third is compared with the middle one, the first warms up. (Files of
- * content are kept open, up to a bound of their own.)
+ * content and connections to the cloud are kept open, up to bounds of their own.)
  */
 import assert from "node:assert/strict";
 import { promises as fs, readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { seededRandom, type Random } from "../../src/base/random.ts";
-import { OPEN_FILES_MAX } from "../../src/model/limits.ts";
+import { HTTP_CONNECTIONS_PER_HOST_MAX, OPEN_FILES_MAX } from "../../src/model/limits.ts";
 import { assertCloudEquals } from "../support/cloud-equals.ts";
 import { run, startMount, type Mount } from "../support/mount-process.ts";
 import { startSim, type Sim } from "../support/sim-process.ts";
@@ -27,8 +27,9 @@ const FILES_IN_USE = 64;
 
 interface Sample {
   readonly anonymousMiB: number;
-  /** Of content's files, which are kept open in a bounded number; and of all else. */
+  /** Of content's files and of connections, which are kept in a bounded number; and of all else. */
   readonly contentFiles: number;
+  readonly connections: number;
   readonly descriptors: number;
 }
 
@@ -66,6 +67,7 @@ test(`long load: ${minutes} minutes leave memory and descriptors as they were (S
     );
     assert.ok(memory(last) <= memory(middle) + SLACK_MIB, "memory grows");
     assert.ok(Math.max(...samples.map(({ contentFiles }) => contentFiles)) <= OPEN_FILES_MAX + FILES_IN_USE);
+    assert.ok(Math.max(...samples.map(({ connections }) => connections)) <= HTTP_CONNECTIONS_PER_HOST_MAX);
     assert.ok(open(last) <= open(middle) + SLACK_DESCRIPTORS, "descriptors grow");
   } finally {
     await mount.dispose();
@@ -127,10 +129,11 @@ async function sampleUntil(end: number, mount: Mount, sim: Sim, samples: Sample[
     const anonymousMiB = Math.round(anonymousKib / 1024);
     const targets = openTargets(mount.pid);
     const contentFiles = targets.filter((target) => /\/(blobs|cache)\//.test(target)).length;
-    const descriptors = targets.length - contentFiles;
-    samples.push({ anonymousMiB, contentFiles, descriptors });
+    const connections = targets.filter((target) => target.startsWith("socket:")).length;
+    const descriptors = targets.length - contentFiles - connections;
+    samples.push({ anonymousMiB, contentFiles, connections, descriptors });
     process.stderr.write(
-      `${samples.length}: ${anonymousMiB} MiB, ${contentFiles} files of content and ${descriptors} other descriptors\n`,
+      `${samples.length}: ${anonymousMiB} MiB; ${contentFiles} files of content, ${connections} connections, ${descriptors} other descriptors\n`,
     );
     await sim.clearRequests();
   }
