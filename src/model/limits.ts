@@ -228,7 +228,8 @@ export const PAGE_VERSIONS_MAX = 100_000;
 
 /** One write of a program comes in pieces of at most this (the kernel's own limit is 256 pages by default). */
 export const WRITE_BYTES_MAX = 1024 ** 2;
-/** What the places of listings mean that the kernel keeps is remembered for so many entries, those listed last first. */
+/** What the places of listings mean that the kernel keeps is remembered for so many folders, and so many entries of closed streams. */
+export const LISTED_FOLDERS_KEPT = 4_096;
 export const LISTED_PLACES_KEPT = 100_000;
 /** Asked of the kernel; what it really reads ahead is its own limit for the device. */
 export const READAHEAD_BYTES_MAX = 1024 ** 2;

@@ -3,13 +3,13 @@
  * is behind `.`, 2 behind `..`, and 2 + n behind the n-th entry this stream has handed out, whose cookie is remembered until the folder
  * is closed: a program may go back to any place it was told (seekdir), and goes on behind the same entry although entries came and went.
  * A place that this stream never gave comes from the listing that the kernel keeps, whose beginning another stream gave: it means what it
- * meant to the stream that began that listing last, which is remembered for so many entries in all. Of a place that nobody remembers (a file
- * server that opened the folder anew, long after) as many entries are passed over from the start.
+ * meant to the stream that began that listing last (kept-places.ts). Of a place that nobody remembers (a file server that opened the folder
+ * anew, long after) as many entries are passed over from the start.
  */
 import type { ItemKey } from "../../model/ids.ts";
-import { LISTED_PLACES_KEPT } from "../../model/limits.ts";
 import type { Attributes, DirectoryEntry } from "../../vfs/vfs.ts";
 import type { Pass } from "./kept-listings.ts";
+import { KeptPlaces } from "./kept-places.ts";
 import { put64, putEntry, type Validity } from "./outbox.ts";
 import { DIRENT_BYTES, ENTRY_BYTES, FILE_ENTRY, FOLDER_ENTRY } from "./wire.ts";
 
@@ -36,23 +36,12 @@ export interface FolderStreams {
 
 export function folderStreams(): FolderStreams {
   const open = new Map<number, FolderStream>();
-  /** By folder, those that began last at the end. */
-  const kept = new Map<ItemKey, FolderStream["cookies"]>();
+  const kept = new KeptPlaces();
   let pack = new Pack(4096);
   let last = 0;
   return {
-    began(folder, { cookies }) {
-      kept.delete(folder);
-      let entries = 0;
-      for (const each of kept.values()) entries += each.length;
-      for (const [oldest, { length }] of kept) {
-        if (entries <= LISTED_PLACES_KEPT) break;
-        kept.delete(oldest);
-        entries -= length;
-      }
-      kept.set(folder, cookies);
-    },
-    behind: (folder, index) => kept.get(folder)?.[index],
+    began: (folder, { cookies }) => kept.began(folder, cookies),
+    behind: (folder, index) => kept.behind(folder, index),
     open(pass) {
       open.set(++last, { pass, cookies: [undefined] });
       return last;
@@ -61,6 +50,7 @@ export function folderStreams(): FolderStreams {
     close(id) {
       const stream = open.get(id);
       open.delete(id);
+      if (stream?.pass) kept.ended(stream.pass.folder, stream.cookies);
       return stream;
     },
     pack(room) {
