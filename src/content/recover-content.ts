@@ -70,16 +70,16 @@ export interface RecoveredContent {
 
 export async function recoverContent(options: RecoverContentOptions): Promise<RecoveredContent> {
   const { store, stateDir, cacheDir, after } = options;
+  const refused = new Set<BlobId>();
+  const synced = once(async () => (after === "clean" ? undefined : syncOpen(options, refused)));
+  if (after === "kill") store.beforeBarrier(synced);
   for (const folder of [stateDir, join(stateDir, BLOBS_FOLDER), cacheDir]) {
     await fs.mkdir(folder, { recursive: true, mode: 0o700 });
     await fs.access(folder, constants.W_OK);
   }
   const onDisk = new Set(await blobsOnDisk(join(stateDir, BLOBS_FOLDER)));
   const found = await setAside(options, onDisk);
-  const refused = new Set<BlobId>();
-  const synced = once(async () => (after === "clean" ? undefined : syncOpen(options, onDisk, refused)));
-  if (after === "kill") store.beforeBarrier(synced);
-  else await synced();
+  if (after !== "kill") await synced();
   const { open, missing } = await lookAtRows(options, onDisk);
   const pushed = after === "kill" ? pushedBlobs(store) : await finishPushed(options);
   recordLengths(store, after === "clean" || after === "kill" ? open : []);
@@ -184,19 +184,14 @@ async function freeName(folder: string, blob: BlobId): Promise<string> {
  * Syncs what the killed process wrote. The disk says once that it refused bytes, whoever asks: `refused` keeps that over tries that fail
  * for another reason, and the row has it at once, for the next process.
  */
-async function syncOpen(
-  { store, stateDir, log }: RecoverContentOptions,
-  onDisk: ReadonlySet<BlobId>,
-  refused: Set<BlobId>,
-): Promise<void> {
+async function syncOpen({ store, stateDir, log }: RecoverContentOptions, refused: Set<BlobId>): Promise<void> {
   const folder = join(stateDir, BLOBS_FOLDER);
   const gate = limit(SYNCS_MAX);
   const syncOne = async (blob: BlobId): Promise<void> => {
     const path = join(folder, String(blob));
     if (!refused.has(blob))
       await syncPath(path).catch((error: unknown) => {
-        // Deleted meanwhile.
-        if (isMissing(error) && !store.read.blobs.get(blob)) return;
+        if (isMissing(error)) return; // `missing` says so, or it was deleted meanwhile
         diskFault(error, "syncing unpushed bytes");
         log.fault("the disk did not take unpushed bytes: they are not pushed", { path, error });
         refused.add(blob);
@@ -205,11 +200,11 @@ async function syncOpen(
     if (row && row.state !== "pushed" && row.damaged === undefined)
       store.transact((tx) => tx.blobs.put(blob, { ...row, damaged: REFUSED }));
   };
-  const open = [...store.read.blobs.range()].filter(([blob, { state }]) => state === "open" && onDisk.has(blob));
+  const open = [...store.read.blobs.range()].filter(([, { state }]) => state === "open");
   const done = await Promise.allSettled(open.map(([blob]) => gate.run(() => syncOne(blob))));
   const failure = done.find((one) => one.status === "rejected");
   if (failure) throw failure.reason;
-  if (onDisk.size > 0) await syncFolder(folder);
+  await syncFolder(folder);
 }
 
 /** Measures open blobs, notes what is missing. */

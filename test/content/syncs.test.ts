@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { join } from "node:path";
+import { recoverContent } from "../../src/content/recover-content.ts";
 import { changeTrees } from "../../src/store/tree.ts";
 import { kind, noise, text, value } from "../contract/content-world.ts";
 import type { ItemKey } from "../../src/model/ids.ts";
@@ -86,6 +87,23 @@ onDisk(
     });
     await disk.world.store.barrier();
     assert.equal(kind(await disk.content.freeze(disk.world.blobOf(node))), "io");
+  },
+);
+
+onDisk(
+  "bytes of a killed process are synced before a barrier that comes while the start still looks around",
+  {},
+  async (disk) => {
+    const node = await disk.world.create("one");
+    await disk.world.write(node, text("1"));
+    const { ino } = fs.statSync(blobPath(disk, disk.world.blobOf(node)));
+    const { stateDir, cacheDir } = disk;
+    const { store } = disk.world;
+    await store.barrier();
+    const log = { fault: () => undefined, trace: () => undefined };
+    const recovering = recoverContent({ store, stateDir, cacheDir, after: "kill", log });
+    assert.ok((await synced(() => store.barrier())).has(ino));
+    await recovering;
   },
 );
 
