@@ -254,6 +254,8 @@ export class Blobs {
   async sync(file: BlobFile): Answer<undefined> {
     const safe = await this.inheritedSafe();
     if (!safe.ok) return safe;
+    // A sync that succeeds now proves nothing of bytes that the disk refused before.
+    if (this.damageOf(file) === REFUSED) return fault("io", REFUSED);
     try {
       await this.#sync(file);
       await this.#syncNames();

@@ -72,6 +72,12 @@ onDisk("bytes of a killed process that the disk does not take now are not pushed
   };
   await withoutSyncs(again, fs.statSync(blobPath(disk, blob)).ino);
   assert.equal(kind(await disk.content.freeze(blob)), "io");
+  const source = disk.content.open(node);
+  assert.equal(kind(await source.sync()), "io", "who asks whether they are safe hears that they are not");
+  value(await source.truncate(0));
+  value(await source.write(0, text("all of it anew")));
+  value(await source.sync());
+  await source.close();
   assert.ok(disk.faults.some((line) => line.includes("did not take unpushed bytes")));
 });
 
