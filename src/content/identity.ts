@@ -44,8 +44,10 @@ export interface Identities {
   moved(from: string, to: string): Promise<void>;
 }
 
-/** `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: attributes may be
- * read and written at once (files.ts), otherwise `aside`. */
+/**
+ * `onSidecar` is called once, when the first file had to be described beside itself. `isQuick`: attributes may be read and written at
+ * once (files.ts), otherwise `aside`, which answers in order.
+ */
 export function identities(
   onSidecar: (path: string) => void,
   { aside, isQuick }: { readonly aside: Attributes; isQuick(): boolean } = AT_ONCE,
@@ -59,13 +61,20 @@ export function identities(
     sidecars.add(dirname(path));
     await fs.writeFile(path + SIDECAR, words, { mode: 0o600 });
   };
+  /** Writes on their way aside. Nothing overtakes them: the words written last are to stay. */
+  let underWay = 0;
+  const write = async (path: string, words: string): Promise<void> => {
+    if (isQuick() && underWay === 0) return attributesNow.write(path, ATTRIBUTE, words);
+    underWay++;
+    await aside.write(path, ATTRIBUTE, words).finally(() => underWay--);
+  };
   const mayBeBeside = (): boolean => sidecars.size > 0 || !attributes;
   return {
     async write(path, identity) {
       const words = JSON.stringify(identity);
       if (sidecars.has(dirname(path))) return beside(path, words);
       try {
-        await (isQuick() ? attributesNow : aside).write(path, ATTRIBUTE, words);
+        await write(path, words);
         attributes = true;
       } catch (error) {
         if (isMissing(error)) throw error;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { askingWorker } from "../../src/content/asking-worker.ts";
 import { attributesNow, attributeThread, type Attributes } from "../../src/content/attributes.ts";
+import { identities } from "../../src/content/identity.ts";
 import { startWorker } from "../../src/content/start-worker.ts";
 
 const NAME = "user.onedrive.test";
@@ -52,6 +53,28 @@ test("attributes: a thread that ends fails those who wait, and the next question
   await thread.ask({ path, name: NAME, value: "again" });
   assert.equal(await thread.ask({ path, name: NAME }), "again");
   assert.equal(workers.length, 2);
+});
+
+test("attributes: words written later are not overtaken by those that a slow disk held up", async (t) => {
+  const path = await fileIn(t);
+  let letGo: () => void = () => undefined;
+  let before: Promise<unknown> = new Promise<void>((resolve) => (letGo = resolve));
+  const aside: Attributes = {
+    read: (...asked) => attributesNow.read(...asked),
+    write: (...given) => {
+      const written = before.then(() => attributesNow.write(...given));
+      before = written;
+      return written;
+    },
+  };
+  let isQuick = false;
+  const described = identities(() => assert.fail("the disk has attributes"), { aside, isQuick: () => isQuick });
+  const early = described.write(path, { node: 2, name: "early" });
+  isQuick = true;
+  const late = described.write(path, { node: 2, name: "late" });
+  letGo();
+  await Promise.all([early, late]);
+  assert.match(String(await attributesNow.read(path, "user.onedrive.identity")), /late/);
 });
 
 test("attributes: the package's promises, which leak, are used nowhere", async () => {
