@@ -79,6 +79,7 @@ test("K9: the addon answers what a read would, or that nothing is in memory", as
     assert.equal(readCached(fd, into, bytes.length), got > 0 ? 0 : got);
     fs.closeSync(fd);
     assert.equal(readCached(fd, into, 0), -9);
+    assert.throws(() => readCached(fd, into, -1), /a place in the file/);
   } finally {
     await rm(folder, { recursive: true });
   }

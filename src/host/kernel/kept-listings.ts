@@ -3,20 +3,21 @@
  *
  * The kernel writes down a listing while a program reads the folder from its start to the empty answer at the end, and believes it from
  * that answer on; until then every read comes to us. Two programs may write at one listing, each where the other stopped. When the pages of a
- * listing that is half written are dropped, the kernel neither goes on with it nor begins anew until it forgets the folder: every
- * later listing of it comes to us, whole. (That is slow, never wrong.)
+ * listing that is half written are dropped, the kernel as a rule neither goes on with it nor begins anew until it forgets the
+ * folder: every later listing of it comes to us, whole. (That is slow, never wrong.)
  *
  * So this is how a change made elsewhere is told, and why a program that opens the folder after the change sees it:
  *
  *   - the kernel never was told the end: there is nothing that it believes, and nothing to tell. What is half written is `stale`:
  *     the pages are dropped when somebody comes to the end (`ended`), for only then is anything believed
- *   - it was told the end: its pages are dropped, with a notice. The notice waits, for a bounded time, while somebody is half way
- *     (`half`): the kernel may have begun anew of its own accord, after a change made through the mount
+ *   - it was told the end: its pages are dropped, with a notice. The notice waits, for a bounded time, while somebody is half way who asked
+ *     since (`half`): the kernel may have begun anew of its own accord, after a change made through the mount
  *   - who opens the folder while such a notice is on its way, or while somebody has a stale listing open, reads past what is kept
  *     (`open` gives nothing), and so asks us, and adds nothing to what is kept
  *
  * Who opened the folder before the change and reads it from the start once more sees it when the notice has been written. A
- * program that stays half way for ever keeps nobody from seeing anything.
+ * program that stays half way for ever keeps nobody from seeing anything; who holds a folder with a stale listing open keeps the kernel
+ * from having a listing of it, no more.
  */
 import type { ItemKey } from "../../model/ids.ts";
 

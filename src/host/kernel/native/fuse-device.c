@@ -7,7 +7,7 @@
  *
  * Nothing here waits, but for one thing: a program that walks through files sends its next request some microseconds after an answer, while
  * going to sleep and being woken costs up to a hundred. So after requests were taken the next one is looked for during SOON_NS, as
- * long as that has been worth it lately, and for TURN_NS at most before everything else on the event loop has its turn.
+ * long as that has been worth it lately. None is looked for any more after TURN_NS: then everything else on the event loop has its turn.
  *
  * Memory: the poll handle lives until libuv has closed it, after `close` or at the end of the environment, whichever comes first.
  */
@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* The same number stands in fuse-device.ts: a binary of another source is not used. */
+/* The same number stands in fuse-device.ts: a binary with other functions is not used. */
 #define DEVICE_LEVEL 3
 #define TEXT_MAX 4096
 #define SOON_NS 60000
@@ -156,10 +156,13 @@ static napi_value read_request(napi_env env, napi_callback_info info) {
 static napi_value read_cached(napi_env env, napi_callback_info info) {
   ARGUMENTS(3)
   struct iovec part;
-  int64_t position = -1;
+  int64_t position;
   part.iov_base = bytes_of(env, argument[1], &part.iov_len);
   if (!part.iov_base) return NULL;
-  napi_get_value_int64(env, argument[2], &position);
+  if (napi_get_value_int64(env, argument[2], &position) != napi_ok || position < 0) {
+    napi_throw_range_error(env, NULL, "a place in the file is needed");
+    return NULL;
+  }
   int fd = integer(env, argument[0]);
   ssize_t got;
   do got = preadv2(fd, &part, 1, position, RWF_NOWAIT);
