@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { programs } from "../support/repository.ts";
-import { run, type Ran } from "../support/mount-process.ts";
+import { eventually, run, type Ran } from "../support/mount-process.ts";
 import { startSim } from "../support/sim-process.ts";
 
 test("two states: onedrivectl asks the daemon that serves the path; a folder in use is refused by name", async () => {
@@ -28,16 +28,18 @@ test("two states: onedrivectl asks the daemon that serves the path; a folder in 
       [join(programs, "mount.onedrive.js"), at, "-o", `endpoint=${sim.url},write_back=600,cache_free=0${options}`],
       env,
     );
-  const ctl = async (...args: string[]): Promise<{ mountpoint: string; pending: number }> => {
+  const ctl = async (...args: string[]): Promise<{ mountpoint: string; pending: number; pid: number }> => {
     const ran = await run(process.execPath, [join(programs, "onedrivectl.js"), ...args, "--json"], env);
     assert.equal(ran.code, 0, ran.err);
-    return JSON.parse(ran.out) as { mountpoint: string; pending: number };
+    return JSON.parse(ran.out) as { mountpoint: string; pending: number; pid: number };
   };
+  const daemons: number[] = [];
   const [one, two, three] = ["one", "two", "three"].map((name) => join(home, name)) as [string, string, string];
   for (const folder of [one, two, three]) mkdirSync(folder);
   try {
     assert.equal((await mount(one, "")).code, 0);
     assert.equal((await mount(two, `,state=${home}/s2,cache=${home}/c2,flush_timeout=0`)).code, 0);
+    for (const at of [one, two]) daemons.push((await ctl("status", at)).pid);
     writeFileSync(join(two, "f"), "kept back");
     assert.deepEqual([(await ctl("status", one)).mountpoint, (await ctl("status", one)).pending], [one, 0]);
     assert.deepEqual([(await ctl("status", two)).mountpoint, (await ctl("status", two)).pending], [two, 1]);
@@ -49,7 +51,18 @@ test("two states: onedrivectl asks the daemon that serves the path; a folder in 
     assert.equal((await ctl("status", one)).mountpoint, one, "it still answers when the other has gone");
   } finally {
     for (const folder of [one, two, three]) await run("fusermount", ["-uz", folder]);
+    await eventually("both daemons ended", () => !daemons.some(lives));
     await sim.stop();
-    rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 });
+    rmSync(home, { recursive: true, force: true });
   }
 });
+
+/** fusermount comes back before the daemon has closed its store. */
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
