@@ -86,6 +86,8 @@ function build(line: MountLine, account: string, settings: Settings, around: Cir
     allowOther: settings["allow_other"] === true,
     uid: number(settings["uid"], around.uid),
     gid: number(settings["gid"], around.gid),
+    ...(typeof settings["uid"] === "number" ? { uidOfNew: settings["uid"] } : {}),
+    ...(typeof settings["gid"] === "number" ? { gidOfNew: settings["gid"] } : {}),
     umask: number(settings["umask"], 0o022),
     ...(typeof settings["umask"] === "number" ? { umaskOfNew: settings["umask"] } : {}),
     localOnlyNames: names(settings["local_only"]) ?? DEFAULT_LOCAL_ONLY_NAMES,

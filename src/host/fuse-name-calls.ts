@@ -67,13 +67,13 @@ export function attributeCalls(at: Desk, fuse: Pick<FusePackage, "UTIME_NOW" | "
   };
 }
 
-/** What stat(2) shows; atime is not kept. */
+/** What stat(2) shows. */
 export function replyStat(reply: (result: number, stat?: FuseStat) => void) {
   return (result: number, attributes?: Attributes): void => {
     if (!attributes) return reply(result);
-    const { inode, kind, mode, uid, gid, size, links, blocks, mtime, ctime } = attributes;
+    const { inode, kind, mode, uid, gid, size, links, blocks, atime, mtime, ctime } = attributes;
     const type = kind === "folder" ? FOLDER_TYPE : FILE_TYPE;
-    const times = { atime: mtime, mtime, ctime };
+    const times = { atime, mtime, ctime };
     reply(0, { ino: inode, mode: type | mode, uid, gid, size, nlink: links, blocks, blksize: BLOCK_BYTES, ...times });
   };
 }

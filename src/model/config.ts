@@ -26,6 +26,9 @@ export interface Config {
   readonly allowOther: boolean;
   readonly uid: number;
   readonly gid: number;
+  /** The same, when somebody gave one. */
+  readonly uidOfNew?: number;
+  readonly gidOfNew?: number;
   readonly umask: number;
   /** The same, when somebody gave one. */
   readonly umaskOfNew?: number;

@@ -18,7 +18,7 @@ const FIELDS: FieldLists = {
   mirrorSlots: undefined,
   local: ["kind", "parent", "name", "mtime", "content", "gone"],
   localSlots: undefined,
-  facts: ["mode", "mtime", "ctime", "xattrs", "pin", "localOnly"],
+  facts: ["mode", "mtime", "ctime", "xattrs", "pin", "localOnly", "uid", "gid", "atime"],
   listed: undefined,
   ops: ["seq", "op", "at", "status", "tries", "lastFault"],
   nodeOps: undefined,

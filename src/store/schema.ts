@@ -10,7 +10,7 @@ import type { BlobId, Folded, ItemId, ItemKey, OpId } from "../model/ids.ts";
 import type { Facts, LocalGone, LocalItem, MirrorItem } from "../model/item.ts";
 import type { OpRecord } from "../op/op.ts";
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 export interface Rows {
   /** Single facts of the whole store. */

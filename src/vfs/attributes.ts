@@ -1,13 +1,13 @@
 /**
  * Attributes: what stat shows and what setattr changes. Size and mtime of a file being written are those in memory; everything
- * else comes from the store. Modes, nanoseconds and change times are facts of this machine; an mtime of a file goes to the cloud
- * in whole seconds; owners never change.
+ * else comes from the store. Modes, owners, nanoseconds, atimes that were set and change times are facts of this machine; an mtime of
+ * a file goes to the cloud in whole seconds. Who may change what is the kernel's to decide, which is given `default_permissions`.
  */
 import { ok } from "../base/result.ts";
 import type { Source } from "../content/content.ts";
 import { fault } from "../model/fault.ts";
 import type { HandleId, ItemKey } from "../model/ids.ts";
-import type { Facts, Time } from "../model/item.ts";
+import type { Facts, Kind, Time } from "../model/item.ts";
 import { FILE_BYTES_MAX, FOLDER_LINKS_ENTRIES_MAX } from "../model/limits.ts";
 import { fewChildren, isListed } from "../store/children.ts";
 import type { CachedRow } from "../store/schema.ts";
@@ -21,6 +21,8 @@ import { save, touchedNow, unlessStale } from "./unsaved.ts";
 import type { Answer, AttributeChange, Attributes, Caller, Reply } from "./vfs.ts";
 
 const PERMISSIONS = 0o7777;
+/** The set-group-id bit of a folder. */
+const HANDS_ON_GROUP = 0o2000;
 
 export function getattr(core: Core, node: ItemKey, handle?: HandleId): Answer<Attributes> {
   const open = handle === undefined ? undefined : core.files.get(handle);
@@ -57,11 +59,12 @@ export function attributesOf(core: Core, view: LocalView, rows: NodeRows, source
     inode: node,
     kind,
     mode: facts.mode ?? (kind === "folder" ? 0o755 : 0o644) & ~core.umask,
-    uid: core.uid,
-    gid: core.gid,
+    uid: facts.uid ?? core.uid,
+    gid: facts.gid ?? core.gid,
     size,
     blocks: kind === "folder" ? 0 : Math.ceil(bytesHere(view, size, rows.cached) / 512),
     links: kind === "folder" ? folderLinks(core, node) : 1,
+    atime: facts.atime ?? mtime,
     mtime,
     ctime: unsaved ?? facts.ctime ?? mtime,
     birth: view.mirror ? { s: view.mirror.birth, n: 0 } : mtime,
@@ -102,7 +105,7 @@ export interface Changing {
 }
 
 export function setattr(core: Core, node: ItemKey, change: AttributeChange, by: Changing): Reply<Attributes> {
-  const refused = core.refusal() ?? foreignOwner(core, change);
+  const refused = core.refusal();
   if (refused) return refused;
   const view = viewLocal(core.read, node);
   if (!view && !core.orphans.has(node)) return fault("notFound", `node ${node} is not there`);
@@ -122,11 +125,6 @@ export function setattr(core: Core, node: ItemKey, change: AttributeChange, by: 
 export function touchFolder(core: Core, tx: Writer, folder: ItemKey): void {
   const now = core.now();
   setFacts(tx, folder, { mtime: now, ctime: now });
-}
-
-function foreignOwner(core: Core, change: AttributeChange): Answer<never> | undefined {
-  const own = (change.uid ?? core.uid) === core.uid && (change.gid ?? core.gid) === core.gid;
-  return own ? undefined : fault("notPermitted", "every item belongs to the user who mounted");
 }
 
 async function resize(core: Core, node: ItemKey, size: number, by: Changing): Promise<Answer<undefined>> {
@@ -153,27 +151,61 @@ export async function truncateOpen(core: Core, source: Source, size: number): Pr
   const done = await unlessStale(source.truncate(size));
   if (!done.ok) return done;
   if (source.blob !== undefined) touchedNow(core, source);
-  else return setTimes(core, source.node, { mtime: "now" });
+  else return setTimes(core, source.node, "now", NO_FACTS);
   return save(core, source);
 }
 
 function setPlain(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Answer<Attributes> {
-  if (change.mode !== undefined) {
-    const mode = change.mode & PERMISSIONS;
-    const done = setOwnFacts(core, node, { mode, ctime: core.now() });
-    if (!done.ok) return done;
-  } else if (change.uid !== undefined || change.gid !== undefined) {
-    const done = setOwnFacts(core, node, { ctime: core.now() });
-    if (!done.ok) return done;
-  }
-  if (change.mtime !== undefined) {
-    const done = setTimes(core, node, change);
-    if (!done.ok) return done;
-  }
-  return getattr(core, node, handle);
+  const facts = factsOf(core, node, change);
+  const done = change.mtime === undefined ? setOwnFacts(core, node, facts) : setTimes(core, node, change.mtime, facts);
+  return done.ok ? getattr(core, node, handle) : done;
+}
+
+/** What a change makes of mode, owner and atime. */
+function factsOf(core: Core, node: ItemKey, { mode, uid, gid, atime }: AttributeChange): Facts {
+  const before = core.orphans.get(node)?.facts ?? core.read.facts.get(node) ?? NO_FACTS;
+  const asked = [mode, uid, gid, atime].some((part) => part !== undefined);
+  return {
+    ...(mode === undefined ? {} : { mode: mode & PERMISSIONS }),
+    ...otherOwner(core, before, { uid, gid }),
+    ...(atime === undefined ? {} : { atime: atime === "now" ? core.now() : atime }),
+    ...(asked ? { ctime: core.now() } : {}),
+  };
+}
+
+/** What is to be noted, so that the item belongs to these two. */
+function otherOwner(core: Core, facts: Facts, to: Owner): Facts {
+  const { uid = facts.uid ?? core.uid, gid = facts.gid ?? core.gid } = to;
+  return {
+    ...(uid === (facts.uid ?? core.uid) ? {} : { uid }),
+    ...(gid === (facts.gid ?? core.gid) ? {} : { gid }),
+  };
+}
+
+type Owner = { readonly uid: number | undefined; readonly gid: number | undefined };
+
+/** What is noted of an item when it is made. In a folder that hands on its group, that is the item's, and a folder hands it on too. */
+export function factsOfNew(core: Core, made: Made): Facts & { readonly mtime: Time } {
+  const above = core.read.facts.get(made.parent) ?? NO_FACTS;
+  const handsOn = ((above.mode ?? 0) & HANDS_ON_GROUP) !== 0;
+  const owner = {
+    uid: core.uidOfNew ?? made.caller.uid,
+    gid: handsOn ? (above.gid ?? core.gid) : (core.gidOfNew ?? made.caller.gid),
+  };
+  const mode = (made.mode & PERMISSIONS) | (handsOn && made.kind === "folder" ? HANDS_ON_GROUP : 0);
+  const now = core.now();
+  return { mode, mtime: now, ctime: now, ...otherOwner(core, NO_FACTS, owner) };
+}
+
+interface Made {
+  readonly kind: Kind;
+  readonly parent: ItemKey;
+  readonly mode: number;
+  readonly caller: Caller;
 }
 
 function setOwnFacts(core: Core, node: ItemKey, facts: Facts): Answer<undefined> {
+  if (facts.ctime === undefined) return ok();
   const orphan = core.orphans.get(node);
   if (!viewLocal(core.read, node) && orphan) {
     orphan.facts = { ...orphan.facts, ...facts };
@@ -182,16 +214,16 @@ function setOwnFacts(core: Core, node: ItemKey, facts: Facts): Answer<undefined>
   return core.commit((tx) => setFacts(tx, node, facts)) as Answer<undefined>;
 }
 
-/** Sets the mtime; what a running write would have made of it is forgotten, a later write moves it again. */
-function setTimes(core: Core, node: ItemKey, change: Pick<AttributeChange, "mtime">): Answer<undefined> {
+/** Sets the mtime, and these facts with it; what a running write would have made of it is forgotten, a later write moves it again. */
+function setTimes(core: Core, node: ItemKey, to: Time | "now", facts: Facts): Answer<undefined> {
   const now = core.now();
-  const mtime = change.mtime === "now" ? now : change.mtime!;
+  const mtime = to === "now" ? now : to;
   const view = viewLocal(core.read, node);
-  if (!view) return setOrphanTimes(core, node, mtime);
+  if (!view) return setOrphanTimes(core, node, { ...facts, mtime, ctime: now });
   const blob = view.content.from === "blob" ? view.content.blob : undefined;
   const source = blob === undefined ? undefined : core.content.openBlob(blob);
   const done = core.commit((tx) => {
-    setFacts(tx, node, { mtime, ctime: now });
+    setFacts(tx, node, { ...facts, mtime, ctime: now });
     if (view.kind === "folder") return;
     const content = view.content.from === "blob" && source ? { ...view.content, size: source.size } : view.content;
     changeTrees(tx, new Map([[node, { local: rowOf(view, { mtime: mtime.s, content }) }]]));
@@ -203,12 +235,10 @@ function setTimes(core: Core, node: ItemKey, change: Pick<AttributeChange, "mtim
   return ok();
 }
 
-function setOrphanTimes(core: Core, node: ItemKey, mtime: Time): Answer<undefined> {
+function setOrphanTimes(core: Core, node: ItemKey, facts: Facts & { readonly mtime: Time }): Answer<undefined> {
   const orphan = core.orphans.get(node)!;
-  core.orphans.set(node, {
-    view: { ...orphan.view, mtime: mtime.s },
-    facts: { ...orphan.facts, mtime, ctime: core.now() },
-  });
+  const view = { ...orphan.view, mtime: facts.mtime.s };
+  core.orphans.set(node, { view, facts: { ...orphan.facts, ...facts } });
   for (const file of core.files.of(node))
     if (file.source.blob !== undefined) core.files.unsaved.delete(file.source.blob);
   return ok();

@@ -35,8 +35,12 @@ export interface VfsOptions {
   readonly content: Content;
   readonly clock: Clock;
   readonly log: Log;
+  /** Owner and group of what nobody was said to own: everything that came from the cloud. */
   readonly uid: number;
   readonly gid: number;
+  /** Owner and group of items made here, when somebody asked for it; otherwise those of who makes them. */
+  readonly uidOfNew?: number;
+  readonly gidOfNew?: number;
   /** Taken from the permission bits of items that came from the cloud. */
   readonly umask: number;
   /** Taken from the permission bits of items made here, when somebody asked for it: their makers have taken their own already. */

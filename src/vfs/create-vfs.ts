@@ -65,7 +65,7 @@ function calls(core: Core): Omit<Vfs, "statfs" | "getlk" | "setlk" | "unlockAll"
     release: (handle) => release(core, handle),
     fsync: (handle) => fsync(core, handle),
     fsyncdir: (folder) => fsyncdir(core, folder),
-    mkdir: (parent, name, mode) => mkdir(core, parent, name, masked(mode)),
+    mkdir: (parent, name, mode, caller) => mkdir(core, parent, name, { mode: masked(mode), caller }),
     unlink: (parent, name) => unlink(core, parent, name),
     rmdir: (parent, name) => rmdir(core, parent, name),
     rename: (from, to, how) => rename(core, from, to, how),

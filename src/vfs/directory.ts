@@ -8,12 +8,12 @@ import type { Folded, ItemKey } from "../model/ids.ts";
 import { fold } from "../model/name.ts";
 import { listChildren, type Child } from "../store/children.ts";
 import { changeTrees, localAt, newNode, viewLocal } from "../store/tree.ts";
-import { attributes, attributesOf, touchFolder } from "./attributes.ts";
+import { attributes, attributesOf, factsOfNew, touchFolder } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { checkPlace, folderAt, forgetSpellings, whenListed } from "./lookup.ts";
 import { record } from "./pending.ts";
 import { afterwards } from "./settle.ts";
-import type { Answer, Attributes, DirectoryEntry, FullDirectoryEntry, Reply } from "./vfs.ts";
+import type { Answer, Attributes, Caller, DirectoryEntry, FullDirectoryEntry, Reply } from "./vfs.ts";
 
 export function parentOf(core: Core, node: ItemKey): Answer<ItemKey> {
   const view = living(core, node);
@@ -55,7 +55,12 @@ function entry({ folded, view }: Child): DirectoryEntry {
   return { name: view.name, inode: view.node, kind: view.kind, cookie: folded };
 }
 
-export function mkdir(core: Core, parent: ItemKey, name: string, mode: number): Reply<Attributes> {
+interface Making {
+  readonly mode: number;
+  readonly caller: Caller;
+}
+
+export function mkdir(core: Core, parent: ItemKey, name: string, how: Making): Reply<Attributes> {
   const refused = core.refusal();
   if (refused) return refused;
   const folder = folderAt(core, parent);
@@ -63,17 +68,17 @@ export function mkdir(core: Core, parent: ItemKey, name: string, mode: number): 
   return whenListed(core, parent, () => {
     if (localAt(core.read, parent, fold(name)) !== undefined) return fault("exists", "the name is taken");
     const place = checkPlace(core, parent, name);
-    return place.ok ? make(core, parent, name, mode) : place;
+    return place.ok ? make(core, parent, name, how) : place;
   });
 }
 
-function make(core: Core, parent: ItemKey, name: string, mode: number): Answer<Attributes> {
-  const now = core.now();
+function make(core: Core, parent: ItemKey, name: string, how: Making): Answer<Attributes> {
+  const facts = factsOfNew(core, { kind: "folder", parent, ...how });
   const done = core.commit((tx) => {
     const node = newNode(tx);
-    const row = { kind: "folder", parent, name, mtime: now.s, content: { from: "cloud" } } as const;
+    const row = { kind: "folder", parent, name, mtime: facts.mtime.s, content: { from: "cloud" } } as const;
     changeTrees(tx, new Map([[node, { local: row }]]));
-    setFacts(tx, node, { mode: mode & 0o7777, mtime: now, ctime: now });
+    setFacts(tx, node, facts);
     record(tx, { type: "createFolder", node, parent, name }, core.clock.now());
     touchFolder(core, tx, parent);
     return node;

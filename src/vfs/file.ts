@@ -9,7 +9,7 @@ import { TOUCH_GRAIN_MS } from "../model/limits.ts";
 import { fold } from "../model/name.ts";
 import { settledAt } from "../oplog/oplog.ts";
 import { changeTrees, localAt, newNode, viewLocal, type LocalView } from "../store/tree.ts";
-import { attributes, getattr, touchFolder, truncateOpen } from "./attributes.ts";
+import { attributes, factsOfNew, getattr, touchFolder, truncateOpen } from "./attributes.ts";
 import { living, setFacts, type Core } from "./core.ts";
 import { durable } from "./directory.ts";
 import { settleIdentity } from "./identity.ts";
@@ -69,7 +69,7 @@ async function bear(core: Core, parent: ItemKey, name: string, how: Making): Pro
     sweepSoon(core);
     return there === undefined ? (place as Answer<never>) : openExisting(core, there, how.flags, how.caller);
   }
-  const born = commitBirth(core, { parent, name, mode: how.mode, blob: blob.value });
+  const born = commitBirth(core, { parent, name, how, blob: blob.value });
   if (!born.ok) {
     sweepSoon(core);
     return born;
@@ -84,16 +84,16 @@ async function bear(core: Core, parent: ItemKey, name: string, how: Making): Pro
 
 function commitBirth(
   core: Core,
-  birth: { readonly parent: ItemKey; readonly name: string; readonly mode: number; readonly blob: BlobId },
+  birth: { readonly parent: ItemKey; readonly name: string; readonly how: Making; readonly blob: BlobId },
 ): Answer<ItemKey> {
-  const { parent, name, mode, blob } = birth;
-  const now = core.now();
+  const { parent, name, how, blob } = birth;
+  const facts = factsOfNew(core, { kind: "file", parent, ...how });
   const done = core.commit((tx) => {
     const node = newNode(tx);
-    const row = { kind: "file", parent, name, mtime: now.s, content: { from: "blob", blob, size: 0 } } as const;
+    const row = { kind: "file", parent, name, mtime: facts.mtime.s, content: { from: "blob", blob, size: 0 } } as const;
     changeTrees(tx, new Map([[node, { local: row }]]));
     tx.blobs.put(blob, { node, size: 0, state: "open" });
-    setFacts(tx, node, { mode: mode & 0o7777, mtime: now, ctime: now });
+    setFacts(tx, node, facts);
     record(tx, { type: "createFile", node, parent, name }, core.clock.now());
     touchFolder(core, tx, parent);
     return { node, settled: settleIdentity(core, tx, [node]) };

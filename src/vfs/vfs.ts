@@ -31,6 +31,7 @@ export interface Attributes {
   /** 512-byte blocks of bytes that are here. */
   readonly blocks: number;
   readonly links: number;
+  readonly atime: Time;
   readonly mtime: Time;
   readonly ctime: Time;
   readonly birth: Time;

@@ -108,6 +108,23 @@ test("cli: what mount(8) makes of an fstab line is accepted, and noexec is kept"
   assert.match(wrong("/m", "-o", "sync"), /sync/);
 });
 
+test("cli: owners of new items are said by whoever asks for it", () => {
+  const settle = (options: string) => {
+    const config = settleConfig(line("/m", "-o", `client_id=c${options}`), {
+      env: { HOME: "/h" },
+      cwd: "/",
+      uid: 1,
+      gid: 2,
+      accounts: [],
+    });
+    assert.ok(config.ok);
+    const { uid, gid, uidOfNew, gidOfNew } = config.value;
+    return [uid, gid, uidOfNew, gidOfNew];
+  };
+  assert.deepEqual(settle(""), [1, 2, undefined, undefined]);
+  assert.deepEqual(settle(",uid=0,gid=7"), [0, 7, 0, 7]);
+});
+
 test("cli: two states of one account have two sockets; folders that eat each other are refused", () => {
   const settle = (options: string) =>
     settleConfig(line("/m", "-o", `client_id=c${options}`), {

@@ -16,6 +16,7 @@ const attributes = (inode: number, version: number): Attributes => ({
   size: 5,
   blocks: 1,
   links: 1,
+  atime: time(1),
   mtime: time(1),
   ctime: time(version),
   birth: time(0),

@@ -77,6 +77,7 @@ export function memoryVfs(): MemoryVfs {
     size: node.kind === "folder" ? 4096 : node.size,
     blocks: Math.ceil(node.size / 512),
     links: node.linked ? (node.kind === "folder" ? 2 : 1) : 0,
+    atime: node.mtime,
     mtime: node.mtime,
     ctime: node.ctime,
     birth: node.ctime,

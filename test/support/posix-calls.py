@@ -1,8 +1,7 @@
 """
 The file and folder cases of pjdfstest, by its names, as calls in a folder: what comes of each, as JSON on standard output.
 
-Run by root. Everything is made by OWNER, whom the folder has to show as the owner of all that is in it; OTHER is a stranger and MEMBER
-only of its group. Times are told as whether they moved. Nothing here says what is right: the kernel's tmpfs does.
+Run by root, in a folder of OWNER's. What is not said otherwise is made by OWNER; OTHER is a stranger and MEMBER only of its group. Times are told as whether they moved. Nothing here says what is right: the kernel's tmpfs does.
 """
 
 import json

@@ -231,6 +231,61 @@ def _():
     return found
 
 
+def owner_of(path):
+    found = os.stat(path)
+    return [found.st_uid, found.st_gid]
+
+
+@case("open/00 mkdir/00 who makes it owns it; chown/00 root gives away, and the new owner rules")
+def _():
+    os.chmod(".", 0o777)
+    found = []
+    for who in PEOPLE.values():
+        with person(who):
+            make("f", 0o600)
+            folder("d", 0o700)
+        found += [owner_of("f"), owner_of("d")]
+        for path in ("f", "d"):
+            for ids in ((OTHER[0], -1), (-1, MEMBER[1]), OTHER, (-1, -1), OWNER):
+                found += [by(ROOT, os.chown, path, *ids), owner_of(path), by(OTHER, os.chmod, path, 0o750), mode_of(path)]
+            found.append(by(ROOT, os.chown, path, *OTHER))
+            found += [by(each, os.chown, path, -1, OTHER[1]) for each in PEOPLE.values()]
+            found += [by(each, os.access, path, os.W_OK, effective_ids=True) for each in PEOPLE.values()]
+        with person(ROOT):
+            os.unlink("f")
+            os.rmdir("d")
+    fd = os.open("f", os.O_RDWR | os.O_CREAT)
+    os.unlink("f")
+    with person(ROOT):
+        os.fchown(fd, *OTHER)
+    found.append([os.fstat(fd).st_uid, os.fstat(fd).st_gid])
+    os.close(fd)
+    return found
+
+
+@case("a folder that hands on its group; rename keeps owners; a file put over another has its own")
+def _():
+    folder("d", 0o2777)
+    with person(ROOT):
+        os.chown("d", -1, 1)
+        os.chmod("d", 0o2777)
+    found = []
+    for who in PEOPLE.values():
+        with person(who):
+            make("d/f", 0o644)
+            folder("d/sub")
+        found += [owner_of("d/f"), mode_of("d/f"), owner_of("d/sub"), mode_of("d/sub")]
+        with person(ROOT):
+            os.rename("d/f", "f")
+            found.append(owner_of("f"))
+            make("over", 0o644)
+            os.rename("over", "f")
+            found.append(owner_of("f"))
+            os.unlink("f")
+            os.rmdir("d/sub")
+    return found
+
+
 @case("utimensat/00..05 utimensat/08 utimensat/09: now, omitted, nanoseconds, folders, after 2038")
 def _():
     make("f")
@@ -241,6 +296,12 @@ def _():
             for nanoseconds in (0, 1, 100, 999_999_999):
                 set_times(path, (OLD, 5), (seconds, nanoseconds))
                 found.append(os.stat(path).st_mtime_ns)
+                set_times(path, (seconds, nanoseconds), (OLD, 5))
+                found += [os.stat(path).st_atime_ns, os.stat(path).st_mtime_ns]
+        set_times(path, (OLD, 1), (OLD, 2))
+        for atime, mtime in (((5, 6), (1, OMIT)), ((1, OMIT), (5, 6)), ((1, OMIT), (1, NOW)), ((1, OMIT), (1, OMIT))):
+            found += [set_times(path, atime, mtime), os.stat(path).st_atime_ns]
+        found += [set_times(path, (1, NOW), (1, OMIT)), abs(os.stat(path).st_atime - time.time()) < 5, os.stat(path).st_mtime - time.time() < 5]
         set_times(path, (OLD, 1), (OLD, 2))
         found += [moved(path, set_times, path, (1, OMIT), (1, OMIT)), os.stat(path).st_mtime_ns]
         found += [set_times(path, (1, OMIT), (1, NOW)), abs(os.stat(path).st_mtime - time.time()) < 5]

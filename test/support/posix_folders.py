@@ -2,7 +2,7 @@
 
 import os
 
-from posix_case import OLD, PEOPLE, attempt, by, case, folder, make, mode_of, moved
+from posix_case import OLD, PEOPLE, ROOT, attempt, by, case, folder, make, mode_of, moved, person
 
 
 @case("mkdir/00 times and links of the folder and its parent; mkdir/10 EEXIST")
@@ -74,6 +74,38 @@ def _():
             for left in ("sticky/x", "sticky/z", "plain/y", "plain/z"):
                 if os.path.exists(left):
                     (os.unlink if made is make else os.rmdir)(left)
+    return found
+
+
+@case("rename/09 rename/10 unlink/11 rmdir/11: a sticky folder, whoever owns it and what is in it")
+def _():
+    folder("plain", 0o777)
+    folder("sticky", 0o777)
+    found = []
+    for folder_owner in PEOPLE.values():
+        with person(ROOT):
+            os.chown("sticky", *folder_owner)
+            os.chmod("sticky", 0o1777)
+        for owner in PEOPLE.values():
+            for made in (make, folder):
+                for who in PEOPLE.values():
+                    with person(owner):
+                        made("sticky/x", 0o644 if made is make else 0o755)
+                        made("sticky/over", 0o644 if made is make else 0o755)
+                    with person(who):
+                        made("plain/y", 0o644 if made is make else 0o755)
+                    found.append(
+                        [
+                            by(who, os.rename, "plain/y", "sticky/over"),
+                            by(who, os.rename, "sticky/x", "sticky/z"),
+                            by(who, os.rename, "sticky/x", "plain/z"),
+                            by(who, os.unlink if made is make else os.rmdir, "sticky/over"),
+                        ]
+                    )
+                    with person(ROOT):
+                        for left in ("sticky/x", "sticky/z", "sticky/over", "plain/y", "plain/z"):
+                            if os.path.exists(left):
+                                (os.unlink if made is make else os.rmdir)(left)
     return found
 
 

@@ -1,7 +1,7 @@
 /** Attributes: modes, times, owners, sizes, and what of them survives. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ROOT } from "../../src/model/ids.ts";
+import { ROOT, type ItemKey } from "../../src/model/ids.ts";
 import { FOLDER_LINKS_ENTRIES_MAX } from "../../src/model/limits.ts";
 import { changeTrees } from "../../src/store/tree.ts";
 import { me, World } from "./world.ts";
@@ -57,25 +57,71 @@ describe("vfs: attributes", () => {
     assert.equal(await links(), 1);
   });
 
-  it("only the mounting user owns", async () => {
+  const ownersOf = async (world: World, node: ItemKey): Promise<readonly number[]> => {
+    const { uid, gid } = await world.stat(node);
+    return [uid, gid];
+  };
+
+  it("owners stay with the item and this machine; what nobody was given belongs to the mount", async () => {
     const world = new World();
     const node = await world.make("f", "x");
-    assert.equal(await world.kind(world.vfs.setattr(node, { uid: 0 }, me)), "notPermitted");
-    assert.equal(await world.kind(world.vfs.setattr(node, { gid: 7, mode: 0o777 }, me)), "notPermitted");
-    assert.equal(await world.kind(world.vfs.setattr(node, { uid: 1000, gid: 1000 }, me)), "ok");
-    assert.equal((await world.stat(node)).mode, 0o644);
+    const cloudy = world.inCloud("g", "x");
+    await world.do(world.vfs.setattr(node, { gid: 7, mode: 0o777 }, me));
+    assert.deepEqual([...(await ownersOf(world, node)), (await world.stat(node)).mode], [1000, 7, 0o777]);
+    const before = world.ops();
+    await world.do(world.vfs.setattr(cloudy, { uid: 0 }, me));
+    assert.deepEqual([await ownersOf(world, cloudy), world.ops()], [[0, 1000], before], "nothing goes to the cloud");
+    await world.do(world.vfs.setattr(cloudy, { uid: 1000, gid: 1000 }, me));
+    assert.deepEqual(await ownersOf(world, cloudy), [1000, 1000]);
+    world.kill();
+    assert.deepEqual(
+      [await ownersOf(world, node), await ownersOf(world, cloudy)],
+      [
+        [1000, 7],
+        [1000, 1000],
+      ],
+    );
+    const handle = await world.open(node);
+    await world.do(world.vfs.unlink(ROOT, "f"));
+    await world.do(world.vfs.setattr(node, { uid: 3 }, me, handle));
+    const gone = await world.do(world.vfs.getattr(node, handle));
+    assert.deepEqual([gone.uid, gone.gid, gone.links], [3, 7, 0]);
   });
 
-  it("an mtime of a cloud file is recorded in seconds and shown with nanoseconds; atime alone does nothing", async () => {
+  it("who makes an item owns it, unless the mount was told who does; a folder may hand on its group", async () => {
+    const [plain, told] = [new World(), new World({ uidOfNew: 1000, gidOfNew: 1000 })];
+    const stranger = { uid: 5, gid: 6, pid: 1 };
+    const flags = { read: true, write: true, append: false, truncate: false, exclusive: true };
+    for (const [world, owners] of [
+      [plain, [5, 6]],
+      [told, [1000, 1000]],
+    ] as const) {
+      const file = await world.do(world.vfs.create(ROOT, "f", 0o644, flags, stranger));
+      const folder = await world.do(world.vfs.mkdir(ROOT, "d", 0o755, stranger));
+      assert.deepEqual([file.attributes.uid, file.attributes.gid], owners);
+      assert.deepEqual([folder.uid, folder.gid], owners);
+      await world.do(world.vfs.setattr(folder.inode, { gid: 9, mode: 0o2755 }, stranger));
+      const inner = await world.do(world.vfs.mkdir(folder.inode, "d", 0o755, stranger));
+      const made = await world.do(world.vfs.create(folder.inode, "f", 0o644, flags, stranger));
+      assert.deepEqual([inner.uid, inner.gid, inner.mode], [owners[0], 9, 0o2755]);
+      assert.deepEqual([made.attributes.uid, made.attributes.gid, made.attributes.mode], [owners[0], 9, 0o644]);
+      for (const { handle } of [file, made]) await world.do(world.vfs.release(handle));
+      await world.check();
+    }
+  });
+
+  it("an mtime of a cloud file is recorded in seconds and shown with nanoseconds; an atime stays here", async () => {
     const world = new World();
     const node = world.inCloud("f", "x");
     await world.do(world.vfs.setattr(node, { atime: { s: 1, n: 1 } }, me));
     assert.deepEqual(world.ops(), []);
+    assert.deepEqual((await world.stat(node)).atime, { s: 1, n: 1 });
     await world.do(world.vfs.setattr(node, { mtime: { s: -5, n: 123_456_789 } }, me));
     assert.deepEqual((await world.stat(node)).mtime, { s: -5, n: 123_456_789 });
     assert.deepEqual(world.ops(), [{ type: "setMetadata", node, mtime: -5 }]);
     await world.do(world.vfs.setattr(node, { mtime: "now" }, me));
     assert.equal((await world.stat(node)).mtime.s, Math.floor(world.clock.now() / 1000));
+    assert.deepEqual((await world.stat(node)).atime, { s: 1, n: 1 }, "what moves the mtime leaves it");
     await world.check();
   });
 

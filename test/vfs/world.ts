@@ -22,7 +22,10 @@ import { fakeContent, fakeDisk, type FakeContent } from "../support/fake-content
 export const me: Caller = { uid: 1000, gid: 1000, pid: 42 };
 
 export interface WorldOptions extends Partial<
-  Pick<VfsOptions, "readOnly" | "umask" | "umaskOfNew" | "localOnlyNames" | "writeBackMs" | "asker" | "asks">
+  Pick<
+    VfsOptions,
+    "readOnly" | "umask" | "umaskOfNew" | "uidOfNew" | "gidOfNew" | "localOnlyNames" | "writeBackMs" | "asker" | "asks"
+  >
 > {
   readonly seed?: string;
   /** False: folders are unknown until listed. */
@@ -67,6 +70,8 @@ export class World {
       readOnly = false,
       umask = 0o022,
       umaskOfNew = 0,
+      uidOfNew,
+      gidOfNew,
       localOnlyNames = DEFAULT_LOCAL_ONLY_NAMES,
       writeBackMs = 3000,
       asker,
@@ -89,6 +94,8 @@ export class World {
       gid: me.gid,
       umask,
       umaskOfNew,
+      ...(uidOfNew === undefined ? {} : { uidOfNew }),
+      ...(gidOfNew === undefined ? {} : { gidOfNew }),
       localOnlyNames,
       readOnly,
       writeBackMs,

@@ -145,16 +145,15 @@ export function putEntry(
   putAttributes(words, at + 10, attributes);
 }
 
-/** atime is not kept: mtime stands for it. */
 function putAttributes(words: Uint32Array, at: number, attributes: Attributes): void {
-  const { mtime, ctime } = attributes;
+  const { atime, mtime, ctime } = attributes;
   put64(words, at, attributes.inode);
   put64(words, at + 2, attributes.size);
   put64(words, at + 4, attributes.blocks);
-  put64(words, at + 6, mtime.s);
+  put64(words, at + 6, atime.s);
   put64(words, at + 8, mtime.s);
   put64(words, at + 10, ctime.s);
-  words[at + 12] = mtime.n;
+  words[at + 12] = atime.n;
   words[at + 13] = mtime.n;
   words[at + 14] = ctime.n;
   words[at + 15] = modeOf(attributes);
