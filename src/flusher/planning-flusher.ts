@@ -29,7 +29,7 @@ import { Planning } from "./planning.ts";
 import { whyOf, type End, type Pushing } from "./pushing.ts";
 import { Readiness } from "./readiness.ts";
 import { resolve, unresolvedNodes } from "./resolve.ts";
-import { Running } from "./running.ts";
+import { Running, stateAfter } from "./running.ts";
 import { runStep } from "./run-step.ts";
 import { groupOf, isDelete, isSameStep, isUpload, type Entry } from "./schedule.ts";
 import { dropOrphanSessions, dropSession } from "./session.ts";
@@ -314,8 +314,6 @@ class Engine implements Flusher {
 
   #start(): void {
     const plan = this.#planning.current;
-    // Deletions are judged as a whole: those of a plan that knows of all.
-    const mayDelete = !this.#planning.moved && !this.#planning.making;
     const groups = new Set(
       plan
         .others()
@@ -325,15 +323,14 @@ class Engine implements Flusher {
     for (const entry of plan.others()) {
       if (this.#running.size >= STEPS_MAX || this.#mustWait()) return;
       const group = groupOf(entry);
-      if (!this.#readiness.mayStart(plan, entry) || (group !== undefined && groups.has(group))) continue;
-      if (isDelete(entry.step) && !mayDelete) continue;
+      if (!this.#mayStart(entry) || (group !== undefined && groups.has(group))) continue;
       groups.add(group);
       this.#launch(entry);
     }
     let uploading = [...this.#running.values()].filter(({ entry }) => isUpload(entry.step)).length;
     for (const entry of plan.uploads()) {
       if (uploading >= 2 * SMALL_UPLOADS_MAX || this.#mustWait() || this.#givesWayMs() > 0) return;
-      if (!this.#readiness.mayStart(plan, entry)) continue;
+      if (!this.#mayStart(entry)) continue;
       if (this.#fullUntil > this.#options.clock.now()) {
         this.#park(entry.step.node, NO_SPACE);
         continue;
@@ -342,6 +339,12 @@ class Engine implements Flusher {
       this.#foreground.started();
       this.#launch(entry);
     }
+  }
+
+  /** Deletions are judged as a whole: those of a plan that knows of all. */
+  #mayStart(entry: Entry): boolean {
+    const { current, moved, making } = this.#planning;
+    return this.#readiness.mayStart(current, entry) && !(isDelete(entry.step) && (moved || making));
   }
 
   #mustWait(): boolean {
@@ -449,17 +452,21 @@ class Engine implements Flusher {
 
   // ---- waiting ----
 
+  /** Time has passed since the round looked: what became due meanwhile, which nothing else would wake the loop for, is due at once. */
   #napMs(): number {
     const now = this.#options.clock.now();
     const pause = this.#waits.pause();
     if (pause && pause.until > now) return pause.until - now;
     const givesWayMs = this.#givesWayMs();
     if (givesWayMs > 0) return givesWayMs;
-    if (this.#running.size > 0 || this.#planning.making) return BUSY_NAP_MS;
-    let next = this.#readiness.nextAt(this.#planning.current, now + IDLE_NAP_MS);
-    if (this.#fullUntil > now) next = Math.min(next, this.#fullUntil);
-    if (this.#planning.stale && this.#planning.nextAt > now) next = Math.min(next, this.#planning.nextAt);
-    return Math.max(1, next - now);
+    const { making, stale, nextAt, current } = this.#planning;
+    if (this.#running.size > 0 || making) return BUSY_NAP_MS;
+    const isDue = [...current.others(), ...current.uploads()].some((entry) => this.#mayStart(entry));
+    if (isDue || this.#unresolved.size > 0) return 0;
+    let next = this.#readiness.nextAt(current, now, now + IDLE_NAP_MS);
+    if (this.#fullUntil > 0) next = Math.min(next, this.#fullUntil);
+    if (stale) next = Math.min(next, nextAt);
+    return Math.max(0, next - now);
   }
 
   #answerAskers(): void {
@@ -488,9 +495,4 @@ class Engine implements Flusher {
       return !stuck && (entry.touchedAt <= at || entry.touchedAt > this.#options.clock.now());
     });
   }
-}
-
-function stateAfter(end: End, same: boolean): Entry["state"] {
-  if (!same) return "todo";
-  return end.end === "done" ? "done" : end.end === "stale" ? "void" : "todo";
 }

@@ -39,14 +39,14 @@ export class Readiness {
     return schedule.others().some(may) || schedule.uploads().some(may);
   }
 
-  /** When to look again, at the latest at `latest`. */
-  nextAt(schedule: Schedule, latest: number): number {
-    const now = this.#options.clock.now();
+  /** When the first entry becomes due after `since`, at the latest `latest`. */
+  nextAt(schedule: Schedule, since: number, latest: number): number {
     let next = latest;
     for (const entry of schedule.entries) {
       if (entry.state !== "todo") continue;
-      const at = Math.max(this.isSettled(entry) ? 0 : this.#quietAt(entry), this.#waits.until(entry.step.node));
-      if (at > now && at < next) next = at;
+      const quietAt = entry.neededAt <= this.settledUntil ? 0 : this.#quietAt(entry);
+      const at = Math.max(quietAt, this.#waits.until(entry.step.node));
+      if (at > since && at < next) next = at;
     }
     return next;
   }

@@ -3,6 +3,7 @@
  * that lives as long as the daemon (AbortSignal.any) is remembered by that one for ever.
  */
 import type { BlobId } from "../model/ids.ts";
+import type { End } from "./pushing.ts";
 import type { Entry } from "./schedule.ts";
 
 export class Running {
@@ -31,4 +32,10 @@ export class Running {
   end(): void {
     this.#ending.abort();
   }
+}
+
+/** What becomes of an entry when the step of its node has ended; `same`: it was its own. */
+export function stateAfter(end: End, same: boolean): Entry["state"] {
+  if (!same) return "todo";
+  return end.end === "done" ? "done" : end.end === "stale" ? "void" : "todo";
 }

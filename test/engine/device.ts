@@ -38,6 +38,8 @@ export interface DeviceOptions {
   isStillRead?(node: ItemKey): boolean;
   /** In one go when left out: a clock moved by hand knows nothing of turns. */
   readonly planning?: PlanSteps;
+  /** Milliseconds that pass whenever the device looks at the clock; none when left out: code takes no time then. */
+  readonly lookMs?: number;
 }
 
 export class Device {
@@ -84,7 +86,7 @@ export class Device {
     const random = this.#options.random.split(`${name}/${this.#lives++}`);
     const life = this.#lives;
     const alive = (): boolean => life === this.#lives;
-    const clock = livingClock(this.#options.clock, alive);
+    const clock = livingClock(this.#options, alive);
     const point = (): void => void (alive() && this.#reach());
     const connection = this.#options.connect?.({ clock, random: random.split("drive") }) ?? this.drive;
     const drive = livingDrive(connection, alive, point);
@@ -316,8 +318,12 @@ export async function must<T>(reply: Reply<T>): Promise<T> {
 }
 
 /** Timers of a process that is dead never fire. */
-function livingClock(clock: ManualClock, alive: () => boolean): Clock {
-  return { now: () => clock.now(), after: (ms, run) => clock.after(ms, () => void (alive() && run())) };
+function livingClock({ clock, lookMs = 0 }: DeviceOptions, alive: () => boolean): Clock {
+  let lookedMs = 0;
+  return {
+    now: () => Math.floor(clock.now() + (lookedMs += lookMs)),
+    after: (ms, run) => clock.after(ms, () => void (alive() && run())),
+  };
 }
 
 /** A dead process sends nothing and hears nothing; what it sent before goes its way. */
