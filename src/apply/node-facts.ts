@@ -17,7 +17,7 @@ export function joinFacts({ tx, rebased }: Merge): void {
   }
   for (const { kept, gone } of rebased.bound) {
     const facts = tx.facts.get(gone);
-    if (facts && !tx.facts.get(kept)) tx.facts.put(kept, facts);
+    if (facts) tx.facts.put(kept, { ...facts, ...tx.facts.get(kept) });
     dropNode(tx, gone);
     if (tx.intents.get(gone)) tx.intents.remove(gone);
     forgetAsked(tx, gone);

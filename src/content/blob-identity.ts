@@ -43,6 +43,8 @@ function placeOf(read: Reader, view: LocalView): Omit<Identity, "node"> {
     ...(below.length > 0 ? { below } : {}),
     ...(mirror && (mirror.parent !== parent || mirror.name !== name) ? { moved: true as const } : {}),
     ...(facts?.mode === undefined ? {} : { mode: facts.mode }),
+    ...(facts?.uid === undefined ? {} : { uid: facts.uid }),
+    ...(facts?.gid === undefined ? {} : { gid: facts.gid }),
     ...(localOnly ? { localOnly } : {}),
   };
 }

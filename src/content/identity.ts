@@ -30,6 +30,8 @@ export interface Identity {
   /** Seconds since the epoch. */
   readonly mtime?: number;
   readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
   /** Never leaves this machine because a person said so. */
   readonly localOnly?: true;
 }

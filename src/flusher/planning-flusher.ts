@@ -10,6 +10,7 @@ import { fault, type Fault } from "../model/fault.ts";
 import type { ItemKey, OpId } from "../model/ids.ts";
 import {
   NO_SPACE_WAIT_MS,
+  PLAN_INTERVAL_MS,
   SIMPLE_UPLOAD_BYTES_MAX,
   SMALL_UPLOAD_BYTES_MAX,
   SMALL_UPLOADS_MAX,
@@ -452,7 +453,7 @@ class Engine implements Flusher {
 
   // ---- waiting ----
 
-  /** Time has passed since the round looked: what became due meanwhile, which nothing else would wake the loop for, is due at once. */
+  /** Time has passed since the round looked: what became due meanwhile, which nothing else would wake the loop for, is due soon. */
   #napMs(): number {
     const now = this.#options.clock.now();
     const pause = this.#waits.pause();
@@ -461,12 +462,13 @@ class Engine implements Flusher {
     if (givesWayMs > 0) return givesWayMs;
     const { making, stale, nextAt, current } = this.#planning;
     if (this.#running.size > 0 || making) return BUSY_NAP_MS;
-    const isDue = [...current.others(), ...current.uploads()].some((entry) => this.#mayStart(entry));
-    if (isDue || this.#unresolved.size > 0) return 0;
+    const uploads = this.#fullUntil > now ? [] : current.uploads();
+    const isDue = [...current.others(), ...uploads].some((entry) => this.#mayStart(entry));
+    if (isDue || this.#unresolved.size > 0) return PLAN_INTERVAL_MS;
     let next = this.#readiness.nextAt(current, now, now + IDLE_NAP_MS);
     if (this.#fullUntil > 0) next = Math.min(next, this.#fullUntil);
     if (stale) next = Math.min(next, nextAt);
-    return Math.max(0, next - now);
+    return Math.max(1, next - now);
   }
 
   #answerAskers(): void {

@@ -7,7 +7,7 @@ import { fitOps } from "../apply/keep-ops.ts";
 import type { Digest } from "../content/hash.ts";
 import type { Identity } from "../content/identity.ts";
 import { itemId, type BlobId, type ItemKey } from "../model/ids.ts";
-import type { FileContent, LocalItem } from "../model/item.ts";
+import type { Facts, FileContent, LocalItem } from "../model/item.ts";
 import { fold } from "../model/name.ts";
 import { isLocalOnly } from "../store/local-only.ts";
 import type { Reader, Writer } from "../store/store.ts";
@@ -132,10 +132,14 @@ function madeFolders(tx: Writer, putting: Putting, place: Place & { at: "folder"
 }
 
 function write(tx: Writer, putting: Putting, { node, row }: { node: ItemKey; row: LocalItem }): void {
-  const { mode, localOnly } = putting.identity;
+  const { mode, uid, gid, localOnly } = putting.identity;
   changeTrees(tx, new Map([[node, { local: row }]]));
   const facts =
-    row.kind === "file" ? { ...(mode === undefined ? {} : { mode }), ...(localOnly ? { localOnly } : {}) } : {};
+    row.kind === "file" ? defined({ mode, uid, gid, localOnly: localOnly ? (true as const) : undefined }) : {};
   if (Object.keys(facts).length > 0) tx.facts.put(node, { ...tx.facts.get(node), ...facts });
   fitOps(tx, node, { at: putting.now(), localOnly: isLocalOnly(tx, node, putting.localOnlyPatterns) });
+}
+
+function defined(facts: { readonly [K in keyof Facts]: Facts[K] | undefined }): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined));
 }

@@ -6,13 +6,12 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { assert } from "../base/assert.ts";
 import { openLmdbFile, type LmdbFile, type TableName } from "./lmdb-file.ts";
-import { decodeRow } from "./rows.ts";
 import { TABLES } from "./schema.ts";
 import type { Key } from "./store.ts";
 
 const ENTRIES_AT_ONCE = 1_000;
 
-/** True when a child process could read and decode every row. Nothing is changed. */
+/** True when a child process could read every row. Also those of a later version of this program: it is not damaged. Nothing is changed. */
 export function isReadable(path: string): Promise<boolean> {
   const self = fileURLToPath(import.meta.url);
   const loaders = process.execArgv.filter((argument, i, all) => isLoader(argument) || isLoader(all[i - 1] ?? ""));
@@ -40,7 +39,7 @@ function readTable(file: LmdbFile, table: TableName): void {
   let rows = 0;
   for (;;) {
     const entries = file.entries(table, {}, ENTRIES_AT_ONCE, after);
-    for (const [, text] of entries) decodeRow(table, text);
+    for (const [, text] of entries) JSON.parse(text);
     rows += entries.length;
     if (entries.length < ENTRIES_AT_ONCE) break;
     after = entries.at(-1)?.[0];

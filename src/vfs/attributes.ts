@@ -13,7 +13,7 @@ import { fewChildren, isListed } from "../store/children.ts";
 import type { CachedRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 import { changeTrees, viewLocal, type LocalView } from "../store/tree.ts";
-import { rowOf, setFacts, type Core } from "./core.ts";
+import { later, rowOf, setFacts, type Core } from "./core.ts";
 import { record } from "./pending.ts";
 import { roomFor } from "./room.ts";
 import { checkBytes, checkSealed } from "./sealed.ts";
@@ -66,7 +66,7 @@ export function attributesOf(core: Core, view: LocalView, rows: NodeRows, source
     links: kind === "folder" ? folderLinks(core, node) : 1,
     atime: facts.atime ?? mtime,
     mtime,
-    ctime: unsaved ?? facts.ctime ?? mtime,
+    ctime: later(unsaved, facts.ctime) ?? mtime,
     birth: view.mirror ? { s: view.mirror.birth, n: 0 } : mtime,
   };
 }
@@ -151,25 +151,31 @@ export async function truncateOpen(core: Core, source: Source, size: number): Pr
   const done = await unlessStale(source.truncate(size));
   if (!done.ok) return done;
   if (source.blob !== undefined) touchedNow(core, source);
-  else return setTimes(core, source.node, "now", NO_FACTS);
+  else {
+    const now = core.now();
+    return setTimes(core, source.node, { mtime: now, now }, NO_FACTS);
+  }
   return save(core, source);
 }
 
 function setPlain(core: Core, node: ItemKey, change: AttributeChange, handle?: HandleId): Answer<Attributes> {
-  const facts = factsOf(core, node, change);
-  const done = change.mtime === undefined ? setOwnFacts(core, node, facts) : setTimes(core, node, change.mtime, facts);
+  const now = core.now();
+  const facts = factsOf(core, node, change, now);
+  const mtime = change.mtime === "now" ? now : change.mtime;
+  const done = mtime === undefined ? setOwnFacts(core, node, facts) : setTimes(core, node, { mtime, now }, facts);
   return done.ok ? getattr(core, node, handle) : done;
 }
 
 /** What a change makes of mode, owner and atime. */
-function factsOf(core: Core, node: ItemKey, { mode, uid, gid, atime }: AttributeChange): Facts {
-  const before = core.orphans.get(node)?.facts ?? core.read.facts.get(node) ?? NO_FACTS;
+// oxlint-disable-next-line max-params -- one moment for all of them
+function factsOf(core: Core, node: ItemKey, { mode, uid, gid, atime }: AttributeChange, now: Time): Facts {
+  const before = (viewLocal(core.read, node) ? core.read.facts.get(node) : core.orphans.get(node)?.facts) ?? NO_FACTS;
   const asked = [mode, uid, gid, atime].some((part) => part !== undefined);
   return {
     ...(mode === undefined ? {} : { mode: mode & PERMISSIONS }),
     ...otherOwner(core, before, { uid, gid }),
-    ...(atime === undefined ? {} : { atime: atime === "now" ? core.now() : atime }),
-    ...(asked ? { ctime: core.now() } : {}),
+    ...(atime === undefined ? {} : { atime: atime === "now" ? now : atime }),
+    ...(asked ? { ctime: now } : {}),
   };
 }
 
@@ -194,7 +200,7 @@ export function factsOfNew(core: Core, made: Made): Facts & { readonly mtime: Ti
   };
   const mode = (made.mode & PERMISSIONS) | (handsOn && made.kind === "folder" ? HANDS_ON_GROUP : 0);
   const now = core.now();
-  return { mode, mtime: now, ctime: now, ...otherOwner(core, NO_FACTS, owner) };
+  return { mode, atime: now, mtime: now, ctime: now, ...otherOwner(core, NO_FACTS, owner) };
 }
 
 interface Made {
@@ -215,9 +221,12 @@ function setOwnFacts(core: Core, node: ItemKey, facts: Facts): Answer<undefined>
 }
 
 /** Sets the mtime, and these facts with it; what a running write would have made of it is forgotten, a later write moves it again. */
-function setTimes(core: Core, node: ItemKey, to: Time | "now", facts: Facts): Answer<undefined> {
-  const now = core.now();
-  const mtime = to === "now" ? now : to;
+function setTimes(
+  core: Core,
+  node: ItemKey,
+  { mtime, now }: { readonly mtime: Time; readonly now: Time },
+  facts: Facts,
+): Answer<undefined> {
   const view = viewLocal(core.read, node);
   if (!view) return setOrphanTimes(core, node, { ...facts, mtime, ctime: now });
   const blob = view.content.from === "blob" ? view.content.blob : undefined;

@@ -139,3 +139,9 @@ export function timeOf(ms: number): Time {
   const s = Math.floor(ms / 1000);
   return { s, n: Math.round((ms - s * 1000) * 1e6) };
 }
+
+/** The later of two times, of which either may not be known. */
+export function later(a: Time | undefined, b: Time | undefined): Time | undefined {
+  if (!a || !b) return a ?? b;
+  return a.s > b.s || (a.s === b.s && a.n > b.n) ? a : b;
+}

@@ -53,6 +53,10 @@ async function openExisting(
   caller: Caller,
 ): Promise<Answer<Created>> {
   if (flags.exclusive) return fault("exists", "the name is taken");
+  const there = getattr(core, node);
+  if (!there.ok) return there;
+  // The kernel takes it for made just now and asks nobody: let it look again, and find out whether this one may.
+  if (caller.uid !== 0 && caller.uid !== there.value.uid) return fault("stale", "the name was taken meanwhile");
   const handle = await open(core, node, flags, caller);
   if (!handle.ok) return handle;
   const shown = getattr(core, node, handle.value);

@@ -10,7 +10,7 @@ import type { ItemKey } from "../model/ids.ts";
 import { blobVersion } from "../model/item.ts";
 import { touch } from "../oplog/oplog.ts";
 import { changeTrees, viewLocal } from "../store/tree.ts";
-import { rowOf, setFacts, type Core } from "./core.ts";
+import { later, rowOf, setFacts, type Core } from "./core.ts";
 import { busyWith, record, releaseBlob } from "./pending.ts";
 import type { Answer } from "./vfs.ts";
 
@@ -31,7 +31,7 @@ export function save(core: Core, source: Source): Answer<undefined> {
   const done = core.commit((tx) => {
     const at = core.clock.now();
     changeTrees(tx, new Map([[view.node, { local: rowOf(view, { content, mtime: time?.s ?? view.mtime }) }]]));
-    if (time) setFacts(tx, view.node, { mtime: time, ctime: time });
+    if (time) setFacts(tx, view.node, { mtime: time, ctime: later(time, tx.facts.get(view.node)?.ctime)! });
     touch(tx, view.node, at);
   });
   if (!done.ok) return done;

@@ -458,3 +458,20 @@ test("a file deleted here while its create was under way does not come back, nor
     assert.ok(ofNode(it.store.read, node).some(({ op }) => op.type === "deleteFile"));
   }
 });
+
+test("a folder made here that turns out to be one of the cloud's is as private as it was made", () => {
+  const { store, take, node, change } = world();
+  const docs = node("a");
+  const made = store.transact((tx) => newNode(tx));
+  change(
+    made,
+    { kind: "folder", parent: ROOT, name: "mine", mtime: 9, content: { from: "cloud" } },
+    { type: "createFolder", node: made, parent: ROOT, name: "mine" },
+  );
+  store.transact((tx) => {
+    tx.facts.put(docs, { mtime: { s: 5, n: 0 } });
+    tx.facts.put(made, { mode: 0o2700, uid: 1001, mtime: { s: 9, n: 0 } });
+  });
+  take(folder("a", "root", "mine", 2));
+  assert.deepEqual(store.read.facts.get(node("a")), { mode: 0o2700, uid: 1001, mtime: { s: 5, n: 0 } });
+});

@@ -120,7 +120,16 @@ function lost(what: string, run: (world: Lost) => Promise<void>): void {
 const ops = (world: Lost): string[] => [...all(world.store.read)].map(({ op }) => op.type).sort();
 
 lost("a change of an item is its unpushed bytes again, based on the version it was based on", async (world) => {
-  await world.blob(7, "edited", { item: "a", version: "c old", name: "a.txt", folder: "root", mtime: 77, mode: 0o700 });
+  await world.blob(7, "edited", {
+    item: "a",
+    version: "c old",
+    name: "a.txt",
+    folder: "root",
+    mtime: 77,
+    mode: 0o700,
+    uid: 3,
+    gid: 4,
+  });
   await world.start();
   assert.equal(await world.round(false), 1, "the item is not known yet");
   const node = world.cloud("a", "a.txt", { text: "old" });
@@ -129,7 +138,7 @@ lost("a change of an item is its unpushed bytes again, based on the version it w
   const view = viewLocal(world.store.read, node)!;
   assert.equal(view.mtime, 77);
   assert.equal(view.content.from === "blob" && view.content.seen, "c old");
-  assert.equal(world.store.read.facts.get(node)?.mode, 0o700);
+  assert.deepEqual(world.store.read.facts.get(node), { mode: 0o700, uid: 3, gid: 4 });
   assert.deepEqual(ops(world), ["writeContent"]);
   assert.deepEqual(readdirSync(join(world.root, "found")), []);
 });

@@ -21,8 +21,10 @@ import { manualClock } from "../../src/base/clock.ts";
 import { folded, itemKey, type Folded, type ItemKey } from "../../src/model/ids.ts";
 import { BARRIER_INTERVAL_MS } from "../../src/model/limits.ts";
 import { isReadable } from "../../src/store/file-check.ts";
+import { openLmdbFile } from "../../src/store/lmdb-file.ts";
 import { openLmdbStore, type LmdbStoreOptions } from "../../src/store/lmdb-store.ts";
 import { memoryStore } from "../../src/store/memory-store.ts";
+import { decodeRow, encodeRow } from "../../src/store/rows.ts";
 import type { OpenedStore, Store, StoreFault, Writer } from "../../src/store/store.ts";
 import { crashDisk } from "./crash-disk.ts";
 
@@ -201,6 +203,46 @@ test("a newer state is refused and left as it is", async () => {
     assert.match(fault.why, /99/);
     assert.equal(readFileSync(`${dir}/mark`, "utf8"), mark);
   });
+});
+
+test("a newer state whose process was killed is refused and left as it is, whatever its rows hold", async () => {
+  await inFolder(async (dir) => {
+    const killed = `${dir}/killed`;
+    const { store } = await open(`${dir}/first`);
+    store.transact((tx) => tx.meta.put("schema", 99));
+    await store.barrier();
+    cpSync(`${dir}/first`, killed, { recursive: true });
+    await store.close();
+    const file = openLmdbFile(`${killed}/store.mdb`);
+    file.transact(() =>
+      file.put("facts", itemKey(7), JSON.stringify(Array.from({ length: 20 }, () => ({ s: 1, n: 2 })))),
+    );
+    await file.close();
+    const names = readdirSync(killed).toSorted();
+    const bytes = readFileSync(`${killed}/store.mdb`);
+    assert.equal((await refused(killed)).kind, "newer");
+    assert.deepEqual(readdirSync(killed).toSorted(), names);
+    assert.ok(readFileSync(`${killed}/store.mdb`).equals(bytes));
+  });
+});
+
+test("rows are told apart by the places of their fields, which never change", () => {
+  const time = { s: 1, n: 2 };
+  const facts = {
+    mode: 0o640,
+    mtime: time,
+    ctime: time,
+    xattrs: { "user.a": new Uint8Array([1]) },
+    pin: 1,
+    localOnly: true,
+    uid: 5,
+    gid: 6,
+    atime: time,
+  };
+  const words = '[416,{"s":1,"n":2},{"s":1,"n":2},{"user.a":"AQ=="},1,true,5,6,{"s":1,"n":2}]';
+  assert.equal(encodeRow("facts", facts), words);
+  assert.deepEqual(decodeRow("facts", words), facts);
+  assert.deepEqual(decodeRow("facts", '[416,null,{"s":1,"n":2}]'), { mode: 0o640, ctime: time }, "of schema 3");
 });
 
 test("files that are not ours are refused and not touched", async () => {

@@ -88,6 +88,23 @@ describe("vfs: attributes", () => {
     assert.deepEqual([gone.uid, gone.gid, gone.links], [3, 7, 0]);
   });
 
+  it("a change of mode or owner moves the ctime also of a file that is written, and no write moves it back", async () => {
+    const world = new World();
+    const node = await world.make("f", "x");
+    const handle = await world.open(node);
+    await world.do(world.vfs.write(handle, 0, text("written")));
+    world.clock.advance(5_000);
+    const at = Math.floor(world.clock.now() / 1000);
+    await world.do(world.vfs.setattr(node, { gid: 7 }, me, handle));
+    assert.equal((await world.stat(node)).ctime.s, at);
+    await world.do(world.vfs.release(handle));
+    const { ctime, mtime } = await world.stat(node);
+    assert.deepEqual([ctime.s, mtime.s], [at, at - 5]);
+    await world.do(world.vfs.setattr(node, { atime: "now", mtime: "now" }, me));
+    const touched = await world.stat(node);
+    assert.deepEqual([touched.atime, touched.ctime], [touched.mtime, touched.mtime], "one moment");
+  });
+
   it("who makes an item owns it, unless the mount was told who does; a folder may hand on its group", async () => {
     const [plain, told] = [new World(), new World({ uidOfNew: 1000, gidOfNew: 1000 })];
     const stranger = { uid: 5, gid: 6, pid: 1 };

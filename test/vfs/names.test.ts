@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { ok } from "../../src/base/result.ts";
 import { ROOT, type ItemKey } from "../../src/model/ids.ts";
 import { changeTrees } from "../../src/store/tree.ts";
+import type { Caller } from "../../src/vfs/vfs.ts";
 import { me, nobody, World } from "./world.ts";
 
 const writing = { read: true, write: true, append: false, truncate: false };
@@ -24,6 +25,18 @@ describe("vfs: names", () => {
     await world.do(world.vfs.unlink(ROOT, "readme.TXT"));
     assert.deepEqual(await world.ls(), []);
     await world.check();
+  });
+
+  it("a file of somebody else is not opened by who meant to make it: the kernel asks again, and judges", async () => {
+    const world = new World();
+    await world.make("Theirs", "x");
+    const stranger = { uid: 5, gid: 6, pid: 1 };
+    const create = (caller: Caller): Promise<string> =>
+      world.kind(world.vfs.create(ROOT, "THEIRS", 0o644, { ...writing, exclusive: false }, caller));
+    assert.deepEqual(
+      [await create(stranger), await create({ ...stranger, uid: 0 }), await create(me)],
+      ["stale", "ok", "ok"],
+    );
   });
 
   it("composition makes no difference", async () => {

@@ -22,6 +22,8 @@ const ONCE_FAILED: readonly Scenario[] = [
   // Our own new bytes, told without a hash before the answer, became a conflict copy.
   { seed: 5637, cloud: "fake" },
   { seed: 5208, cloud: "fake" },
+  // The flusher looked again at once, for ever, at an upload that waited for room in the cloud.
+  { seed: 146, cloud: "sim" },
 ];
 
 for (const scenario of ONCE_FAILED) test(`a seed that once failed: ${JSON.stringify(scenario)}`, () => play(scenario));
