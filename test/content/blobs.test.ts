@@ -225,7 +225,11 @@ onDisk("a file whose push begins right after a restart has its length all the wh
   const source = disk.content.open(node);
   value(await source.write(5_000, text("end")));
   equal(value(await source.read(0, 10_000)), Buffer.concat([noise(5_000), text("end")]));
-  assert.equal(value(await freezing).body.size, 5_000);
+  const { size } = value(await freezing).body;
+  assert.ok(
+    size === 5_000 || size === 5_003,
+    `${size}: whole, from before the write or, when the disk was slow, after it`,
+  );
   await source.close();
 });
 
