@@ -85,7 +85,13 @@ export const OPTIONS: readonly Option[] = [
   option("ro", "flag", "", "off", "no changes through this mount"),
   option("noexec", "flag", "", "off", "no program of this mount may be run"),
   option("allow_other", "flag", "", "off", "other users may use the mount, as owners and modes allow"),
-  option("uid", "number", "N", "the mounting user", "owner of new items and items of the cloud"),
+  option(
+    "uid",
+    "number",
+    "N",
+    "the mounting user",
+    "owner of new items and items of the cloud; leave it out where several people make files",
+  ),
   option("gid", "number", "N", "the mounting user's", "group of new items and items of the cloud"),
   option("umask", "octal", "NNN", "022", "permission bits taken from new items and items of the cloud"),
 ];
