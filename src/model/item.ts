@@ -4,7 +4,7 @@
  *   Mirror     what the cloud last said (one row an item, keyed by node)
  *   Local row  only for a node whose place, content or mtime differs from the Mirror, or that the cloud does not have,
  *              or that is gone here (`gone`); so the Local rows *are* diff(Mirror, Local)
- *   Facts      what never goes to the cloud: mode bits, owner, nanoseconds, ctime, other xattrs, pin
+ *   Facts      what never goes to the cloud: mode bits, owner, atime, nanoseconds, ctime, other xattrs, pin
  *
  * Orthogonal on purpose: cached (content's business), pinned (Facts) and dirty (Local row with a blob) say nothing of each other.
  * All names here are local names (see name.ts); all times in Mirror and Local are whole seconds since the epoch.

@@ -167,7 +167,6 @@ function setPlain(core: Core, node: ItemKey, change: AttributeChange, handle?: H
 }
 
 /** What a change makes of mode, owner and atime. */
-// oxlint-disable-next-line max-params -- one moment for all of them
 function factsOf(core: Core, node: ItemKey, { mode, uid, gid, atime }: AttributeChange, now: Time): Facts {
   const before = (viewLocal(core.read, node) ? core.read.facts.get(node) : core.orphans.get(node)?.facts) ?? NO_FACTS;
   const asked = [mode, uid, gid, atime].some((part) => part !== undefined);

@@ -1,7 +1,8 @@
 """
 The file and folder cases of pjdfstest, by its names, as calls in a folder: what comes of each, as JSON on standard output.
 
-Run by root, in a folder of OWNER's. What is not said otherwise is made by OWNER; OTHER is a stranger and MEMBER only of its group. Times are told as whether they moved. Nothing here says what is right: the kernel's tmpfs does.
+Run by root, in a folder of OWNER's. What is not said otherwise is made by OWNER; OTHER is a stranger and MEMBER only
+of its group. Times are told as whether they moved. Nothing here says what is right: the kernel's tmpfs does.
 """
 
 import json

@@ -1,7 +1,7 @@
 /**
  * The conversation over one /dev/fuse: takes requests when the event loop says that some wait, several in one turn but for a bounded time
- * (native/fuse-device.c), so that nothing else starves; sends answers in the same turn they are made; ends once, when the kernel has no mount any more (ENODEV) or we
- * let go of the descriptor. Letting go aborts the mount: everybody who still waits for it gets an error.
+ * (native/fuse-device.c), so that nothing else starves; sends answers in the same turn they are made; ends once, when the kernel has no
+ * mount any more (ENODEV) or we let go of the descriptor. Letting go aborts the mount: everybody who still waits for it gets an error.
  *
  * Who is not answered waits for ever and cannot be killed. So an answer that the kernel refuses, for another reason than that its caller is
  * gone (ENOENT), is a defect, and its caller gets a plain EIO; and so is an end of the requests that has another reason than the mount's.
